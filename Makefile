@@ -1,0 +1,56 @@
+# `make demo` and `make test` do all the set-up, in .venv. All they need is Python 3.11 or newer (uv is used when it is there).
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+READY := .venv/.ready
+WORKERS ?= 2
+
+.PHONY: help demo test lint types imports pytest bench format constraints clean
+
+help:
+	@echo "make demo    a sample shop in build/demo: generated, started, traced, tested"
+	@echo "make test    everything that CI runs"
+	@echo "make bench   the figures, as ratios against peers of the same run"
+	@echo "make format  format the code"
+
+demo: $(READY)
+	@$(BIN)/scaffold demo build/demo
+
+test: lint types imports pytest
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(READY)
+	$(BIN)/mypy
+
+imports: $(READY)
+	$(BIN)/lint-imports
+
+pytest: $(READY)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+bench: $(READY)
+	$(BIN)/python -m tests.bench
+
+format: $(READY)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+$(READY): pyproject.toml constraints.txt
+	@if command -v uv >/dev/null; then \
+	  uv venv --quiet --allow-existing --python "$(PYTHON)" .venv && \
+	  uv pip install --quiet --python .venv --constraint constraints.txt --editable ".[all]" --group dev; \
+	else \
+	  "$(PYTHON)" -m venv .venv && \
+	  $(BIN)/pip install --quiet --disable-pip-version-check "pip>=25.1" && \
+	  $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[all]" --group dev; \
+	fi
+	@touch $(READY)
+
+# The versions that the tests run with; `pip install apifirst-scaffold` itself takes any that fit pyproject.toml.
+constraints:
+	uv pip compile --quiet --no-header --no-annotate --universal --group dev --all-extras pyproject.toml --output-file constraints.txt
+
+clean:
+	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""The doors: one module per command; arguments → verb → printed result → exit code, and nothing else."""

@@ -1,0 +1,34 @@
+"""`scaffold plan`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command("plan")
+@click.option("--diff", is_flag=True, help="Show the lines, too.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="For people or for programs."
+)
+def command(diff: bool, form: str) -> int:
+    """Say what `regen` would change. Nothing is written.
+
+    Exit code 0: regen can simply be run. 1: something needs a decision first.
+    """
+    from scaffold.shell import console
+    from scaffold.verbs.regen import plan
+
+    outcome = plan(Path.cwd())
+    if form == "json":
+        console.say(console.plan_json(outcome.plan))
+        return outcome.exit_code
+    console.show_changes(outcome.plan, diff=diff)
+    decisions = (*outcome.plan.conflicts, *outcome.plan.orphans)
+    console.show_diagnostics((*outcome.plan.notes, *decisions), sys.stdout)
+    console.say(f"files: {console.counts(outcome.plan)}")
+    if outcome.plan.writes:
+        console.say("Nothing was written." + ("" if diff else " `scaffold plan --diff` shows the lines."))
+    return outcome.exit_code

@@ -1,0 +1,9 @@
+"""What is checked: one small function for each law, each naming where the law is written.
+
+Importing this package registers them all with :mod:`scaffold.contract.checks.registry`, in the order in which they are run.
+"""
+
+from scaffold.contract.checks import component, every, paging, resource
+from scaffold.contract.checks.registry import Check, checks_of_component, checks_of_rpc
+
+__all__ = ["Check", "checks_of_component", "checks_of_rpc", "component", "every", "paging", "resource"]

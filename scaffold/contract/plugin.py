@@ -1,0 +1,215 @@
+"""The contract suite as a pytest plugin: ``pytest -p scaffold.contract.plugin``, which is what `scaffold test` runs.
+
+A service's generated ``tests/contract/test_contract.py`` names its component and has one test, ``test_contract(check)``. Here
+``check`` becomes one test for each RPC and check. A handler that is not written yet makes its tests *pending*: a result of
+its own beside passed, failed and skipped.
+
+Options::
+
+    --contract-plan FILE        what to start (scaffold/contract/plan.py); without one the tests are skipped, saying so
+    --contract-workspace DIR    what paths in the plan are relative to; by default the current directory
+    --contract-against TARGET   inprocess
+    --contract-seed N           which examples are drawn; the same seed, the same examples
+    --contract-examples N       how many requests a check draws
+    --contract-no-pending       pending is a failure
+    --contract-report FILE      what came of it, as JSON (scaffold/contract/report.py)
+
+The exit status is pytest's; 5 (no tests collected) also when every check was skipped.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from scaffold.contract import plan as plans
+from scaffold.contract.report import Line, Report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from scaffold.contract.suite import Bench, Case, Result, Verdict
+
+_SHOWN_OUTPUT_LINES = 40
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    group = parser.getgroup("contract", "contract suite (apifirst-scaffold)")
+    group.addoption("--contract-plan", type=Path, metavar="FILE", help="what to start; `scaffold test` writes it")
+    group.addoption("--contract-workspace", type=Path, metavar="DIR", default=Path(), help="the workspace's folder")
+    group.addoption("--contract-against", choices=["inprocess"], default="inprocess", help="what is tested")
+    group.addoption("--contract-seed", type=int, metavar="N", default=0, help="which examples are drawn (default: 0)")
+    group.addoption(
+        "--contract-examples",
+        type=int,
+        metavar="N",
+        default=plans.DEFAULT_EXAMPLES,
+        help=f"how many requests a check draws (default: {plans.DEFAULT_EXAMPLES})",
+    )
+    group.addoption("--contract-no-pending", action="store_true", help="a handler that is not written is a failure")
+    group.addoption("--contract-report", type=Path, metavar="FILE", help="write a summary there, as JSON")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Set the suite up for this session."""
+    config.pluginmanager.register(ContractSuite(config), "contract-suite")
+
+
+class ContractSuite:
+    """The suite's part of one pytest session."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._begin = time.monotonic()
+        self._bench: Bench | None = None
+        self._report = Report(config.getoption("contract_against"), config.getoption("contract_seed"))
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Give a contract module's test one ``check`` for each case."""
+        component = getattr(metafunc.module, "COMPONENT", None)
+        if metafunc.function.__name__ != "test_contract" or not isinstance(component, str):
+            return
+        if self._config.getoption("contract_plan") is None:
+            metafunc.parametrize("check", [_no_plan(component)], ids=[component])
+            return
+        cases = self._cases(component)
+        metafunc.parametrize("check", [Check(case, self._judge) for case in cases], ids=[case.name for case in cases])
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Put the verdict into the report's properties: they reach JUnit's file, and come through pytest-xdist."""
+        check = _check_of(item)
+        if check is not None and check.verdict is not None and call.when == "call":
+            item.user_properties += self._properties(check.case, check.verdict)
+        report = yield
+        if check is not None:
+            report.sections = [(title, _end_of(text)) for title, text in report.sections]
+        return report
+
+    def pytest_report_teststatus(
+        self, report: pytest.TestReport
+    ) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
+        """Call pending by its name."""
+        if report.when == "call" and report.skipped and _properties_of(report).get("result") == "pending":
+            return "pending", "P", ("PENDING", {"yellow": True})
+        return None
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Add a finished test to the summary."""
+        properties = _properties_of(report)
+        if report.when != "call" or "check" not in properties:
+            return
+        result = cast("Result", "failed" if report.failed else properties["result"])
+        line = Line(properties["check"], result, round(report.duration, 3), properties["text"])
+        self._report.add(properties["component"], line)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Stop what was started, write the summary, and do not let a suite pass that judged nothing."""
+        if self._bench is not None:
+            self._bench.close()
+        if hasattr(session.config, "workerinput"):  # a worker of pytest-xdist: its controller has the reports
+            return
+        if exitstatus == pytest.ExitCode.OK and not self._report.judged:
+            session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+        self._report.seconds = time.monotonic() - self._begin
+        path = self._config.getoption("contract_report")
+        if path is not None:
+            self._report.write(path)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Name what is not written yet, each handler once."""
+        pending = dict.fromkeys(line.text for line in self._report.lines("pending"))
+        if pending:
+            terminalreporter.section("not written yet")
+            for text in pending:
+                terminalreporter.write_line(f"pending: {text}")
+
+    def _cases(self, component: str) -> tuple[Case, ...]:
+        """The cases of a component. Raises UsageError where plan or descriptors cannot be read."""
+        from scaffold.contract.schema import SchemaError
+
+        try:
+            bench = self._opened()
+            if component not in bench.plan.components:
+                raise pytest.UsageError(f"{component} is not in {self._config.getoption('contract_plan')}")
+            return bench.cases(component)
+        except (plans.PlanError, SchemaError) as error:
+            raise pytest.UsageError(str(error)) from error
+
+    def _opened(self) -> Bench:
+        """The bench of this session. Hypothesis, gRPC and OpenTelemetry are imported with it, not with the plugin."""
+        if self._bench is None:
+            from scaffold.contract.inprocess import InProcess
+            from scaffold.contract.suite import Bench
+
+            plan = plans.load(self._config.getoption("contract_plan"))
+            workspace = self._config.getoption("contract_workspace").resolve()
+            seed, examples = self._config.getoption("contract_seed"), self._config.getoption("contract_examples")
+            self._bench = Bench(plan, InProcess(plan, workspace), workspace, seed, examples)
+        return self._bench
+
+    def _judge(self, case: Case) -> Verdict:
+        """Carry a case out. Pending is a failure where the user wants it to be one."""
+        verdict = self._opened().carry_out(case)
+        if verdict.result == "pending" and self._config.getoption("contract_no_pending"):
+            return replace(verdict, result="failed")
+        return verdict
+
+    def _properties(self, case: Case, verdict: Verdict) -> list[tuple[str, object]]:
+        bench = self._opened()
+        return [
+            ("component", case.component),
+            ("check", case.name),
+            ("result", verdict.result),
+            ("text", verdict.text),
+            ("seed", bench.seed),
+            ("target", bench.launcher.label),
+            ("api", bench.subject(case.component).schema.digest),
+        ]
+
+
+class Check:
+    """What a test gets as ``check``: calling it carries out a case and ends the test accordingly."""
+
+    def __init__(self, case: Case, judge: Callable[[Case], Verdict]) -> None:
+        self.case = case
+        self.verdict: Verdict | None = None
+        self._judge = judge
+
+    def __call__(self) -> None:
+        """Pass, fail or skip the test that calls. A failure has no traceback: the law and the calls are what matters."""
+        self.verdict = self._judge(self.case)
+        if self.verdict.result == "failed":
+            pytest.fail(self.verdict.text, pytrace=False)
+        if self.verdict.result != "passed":
+            pytest.skip(self.verdict.text)
+
+
+def _no_plan(component: str) -> Callable[[], None]:
+    def check() -> None:
+        pytest.skip(f"the contract suite has to know what to start: run `scaffold test {component}`")
+
+    return check
+
+
+def _check_of(item: pytest.Item) -> Check | None:
+    callspec = getattr(item, "callspec", None)
+    check = callspec.params.get("check") if callspec is not None else None
+    return check if isinstance(check, Check) else None
+
+
+def _properties_of(report: pytest.TestReport) -> dict[str, str]:
+    return {name: str(value) for name, value in report.user_properties}
+
+
+def _end_of(text: str) -> str:
+    """The end of a component's output: shrinking repeats the same failure dozens of times."""
+    return "".join(text.splitlines(keepends=True)[-_SHOWN_OUTPUT_LINES:])

@@ -1,0 +1,53 @@
+"""Walks through the pages of a List (AIP-158)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from scaffold.contract.trial import Undecided
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message as Instance
+
+    from scaffold.contract.schema import Rpc
+    from scaffold.contract.trial import Trial
+
+# AIP-158 lets a page be empty and still have a successor, so only a number of pages beyond reason says that a walk has no end.
+_MOST_PAGES = 2000
+
+
+def page_request(trial: Trial, listing: Rpc, parent: str, page_size: int, token: str = "") -> Instance:
+    """A request for one page."""
+    request: Any = trial.schema.new(listing.method.input)
+    request.page_size = page_size
+    request.page_token = token
+    if listing.shape.parent:
+        setattr(request, listing.shape.parent, parent)
+    result: Instance = request
+    return result
+
+
+def names_in_all_pages(trial: Trial, listing: Rpc, parent: str, page_size: int) -> list[str]:
+    """The names on all pages, in order. Fails the check when a page is longer than asked for, or the walk has no end.
+
+    Raises Undecided when the first page is refused: the List wants something that is not known here.
+    """
+    found: list[str] = []
+    token = ""
+    pages = 0
+    while not pages or token:
+        outcome = trial.call(listing, page_request(trial, listing, parent, page_size, token))
+        if not outcome.ok and not pages:
+            raise Undecided(f"{listing.label} refused its first page: {outcome.code.name}: {outcome.message}")
+        if not outcome.ok:
+            trial.fail(f"the walk with page_size {page_size} broke off at page {pages + 1}: {outcome.code.name}")
+        page: Any = trial.response(listing, outcome)
+        items = getattr(page, listing.shape.items)
+        if 0 < page_size < len(items):
+            trial.fail(f"a page holds {len(items)} items though page_size was {page_size}")
+        found += [getattr(item, listing.shape.resource_key) for item in items]
+        token = page.next_page_token
+        pages += 1
+        if pages >= _MOST_PAGES:
+            trial.fail(f"the walk with page_size {page_size} has not ended after {pages} pages")
+    return found

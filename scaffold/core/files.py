@@ -1,0 +1,684 @@
+"""Which files a component consists of, each with its template and the view that fills it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from base64 import b64encode
+from dataclasses import dataclass
+from textwrap import fill
+from typing import TYPE_CHECKING
+
+from scaffold.core import naming, pycode
+from scaffold.core.pycode import Imports
+from scaffold.core.shapes import Kind, Shape, shape
+from scaffold.core.stubs import STANDARD, StubWriter, module_names
+from scaffold.core.view import (
+    BodyView,
+    BoundariesView,
+    ClientClass,
+    ClientMethod,
+    ClientView,
+    ComponentFiles,
+    DescriptorsView,
+    Export,
+    FileView,
+    HandlerView,
+    MainView,
+    MessagesView,
+    NamesView,
+    NameView,
+    ReexportView,
+    RpcView,
+    ServicesView,
+    ServiceView,
+    SkeletonView,
+    TestView,
+    VendorsView,
+    VendorView,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from scaffold.core.api import Api, Enum, Message, Method, Service
+    from scaffold.core.settings import Settings, Unit
+
+# What googleapis-common-protos and protobuf install: used from there, never copied into a service.
+INSTALLED = ("google/protobuf/", "google/api/", "google/rpc/", "google/type/", "google/longrunning/")
+
+_PATTERN = re.compile(r"[^{}*]*(?:\{[A-Za-z_][A-Za-z0-9_]*\}[^{}*]*)+")
+
+# Packages that talk to a database; a business process imports none of them.
+DATABASES = tuple(
+    "MySQLdb aiomysql aiosqlite alembic asyncpg django mysql peewee pony psycopg psycopg2 pymongo pymysql redis "
+    "sqlalchemy sqlite3 sqlmodel tortoise".split()
+)
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A resource that a store keeps: its message, the repository's attribute, the class of its names (or empty)."""
+
+    message: str
+    attribute: str
+    variable: str
+    name_class: str
+    pattern: str
+
+
+def is_installed(file: str) -> bool:
+    """Whether a proto file comes with an installed package."""
+    return file.startswith(INSTALLED)
+
+
+def component_files(
+    unit: Unit,
+    api: Api,
+    settings: Settings,
+    serialized: Mapping[str, bytes],
+    runtime: Mapping[str, str],
+) -> ComponentFiles:
+    """Say which files a component consists of.
+
+    ``serialized`` are the FileDescriptorProtos by file name, without source info; ``runtime`` the files of
+    ``templates/runtime`` that this kind takes, by path below ``gen/runtime``.
+    """
+    return _Builder(unit, api, settings, serialized, runtime).build()
+
+
+class _Builder:
+    """Names everything once, then makes the views from those names."""
+
+    def __init__(
+        self, unit: Unit, api: Api, settings: Settings, serialized: Mapping[str, bytes], runtime: Mapping[str, str]
+    ) -> None:
+        self._unit = unit
+        self._api = api
+        self._settings = settings
+        self._serialized = serialized
+        self._runtime = runtime
+        self._units = {u.name: u for u in settings.components()}
+        self._services = tuple(api.service_by_name[name] for name in unit.services)
+        self._used = tuple(self._units[name] for name in unit.uses)
+        self._origin = ", ".join(unit.protos)
+        protos = [*unit.protos, *(proto for used in self._used for proto in used.protos)]
+        self._own_files = api.closure(unit.protos)
+        self._files = api.closure(tuple(protos))
+        self._modules = self._message_modules()
+        self._exports: dict[str, Mapping[str, str]] = {}
+        self._primary = api.packages[self._services[0].file] if self._services else ""
+        self._folders = self._handler_folders()
+        self._attributes = {s.full_name: rpc_attributes(s) for s in self._services}
+        self._shapes = {m.full_name: shape(api, m) for s in self._services for m in s.methods}
+        self._resources = self._find_resources()
+
+    # What there is.
+
+    def build(self) -> ComponentFiles:
+        unit = self._unit
+        files = [
+            self._generated(".importlinter", "importlinter.j2", self._boundaries()),
+            self._generated("tests/contract/test_contract.py", "test_contract.py.j2", self._test()),
+            *self._handlers(),
+            *self._gen(),
+        ]
+        return ComponentFiles(unit, tuple(files), self._skeleton())
+
+    def _gen(self) -> Iterator[FileView]:
+        yield self._gen_file("__init__.py", self._services)
+        yield self._gen_file("descriptors.py", self._descriptors())
+        yield self._gen_file("messages/__init__.py", None)
+        for package, module in self._modules.items():
+            view = self._messages(package)
+            yield self._gen_file(f"messages/{module}.py", view, "gen/messages/module.py.j2")
+            yield self._gen_file(f"messages/{module}.pyi", view, "gen/messages/module.pyi.j2")
+        yield self._gen_file("api.py", self._reexport())
+        yield self._gen_file("names.py", self._names())
+        yield self._gen_file("service.py", self._services_view())
+        if self._used:
+            yield self._gen_file("clients/__init__.py", None)
+        for used in self._used:
+            yield self._gen_file(f"clients/{used.name}.py", self._client(used), "gen/clients/client.py.j2")
+        if self._unit.vendors:
+            yield self._gen_file("vendors.py", self._vendors())
+        yield self._gen_file("main.py", self._main())
+        yield self._gen_file("runtime/__init__.py", self._main())
+        for path, text in self._runtime.items():
+            target = f"{self._unit.root}/gen/runtime/{path}"
+            yield FileView(target, "generated", f"runtime/{path}", text=text)
+
+    def _generated(self, path: str, template: str, view: object) -> FileView:
+        return FileView(f"{self._unit.path}/{path}", "generated", self._origin, template, view)
+
+    def _gen_file(self, path: str, view: object, template: str = "") -> FileView:
+        target = f"{self._unit.root}/gen/{path}"
+        return FileView(target, "generated", self._origin, template or f"gen/{path}.j2", view)
+
+    def _message_modules(self) -> dict[str, str]:
+        """The module of each proto package: those of this component's files, and those whose messages it exchanges."""
+        here = {f.name for f in self._files}
+        needed = {f.package for f in self._files if not is_installed(f.name)}
+        services = [s for u in (self._unit, *self._used) for s in u.services]
+        waiting = [n for s in services for m in self._api.service_by_name[s].methods for n in (m.input, m.output)]
+        seen: set[str] = set()
+        while waiting:
+            name = waiting.pop()
+            message = self._api.message_by_name.get(name)
+            if name in seen or message is None:
+                continue
+            seen.add(name)
+            waiting += [f.type_name for f in message.fields if f.type_name]
+        declared = self._api.message_by_name
+        needed |= {self._api.packages[declared[n].file] for n in seen if declared[n].file in here}
+        needed.discard(STANDARD)
+        return naming.unique(needed, {p: naming.module(p) for p in needed})
+
+    def _handler_folders(self) -> dict[str, str]:
+        """The first service's handlers are in ``handlers``, each further one's in a package of its own there."""
+        rest = [s.full_name for s in self._services[1:]]
+        names = naming.unique(rest, {n: naming.identifier(naming.snake(n.rpartition(".")[2])) for n in rest})
+        first = {s.full_name: "handlers" for s in self._services[:1]}
+        return first | {name: f"handlers/{folder}" for name, folder in names.items()}
+
+    def _find_resources(self) -> dict[str, Resource]:
+        names = {s.resource for s in self._shapes.values() if s.standard}
+        messages = [self._api.message_by_name[n] for n in sorted(names)]
+        plurals = {m.full_name: _collection(m) for m in messages}
+        attributes = naming.unique(plurals, plurals)
+        classes = {m.full_name: f"{naming.pascal(m.name)}Name" for m in messages}
+        unique_classes = naming.unique(classes, classes)
+        patterns = {m.full_name: _pattern(m) for m in messages}
+        return {
+            m.full_name: Resource(
+                message=m.full_name,
+                attribute=attributes[m.full_name],
+                variable=naming.identifier(naming.snake(m.name)),
+                name_class=unique_classes[m.full_name] if patterns[m.full_name] else "",
+                pattern=patterns[m.full_name],
+            )
+            for m in messages
+        }
+
+    # gen/
+
+    def _descriptors(self) -> DescriptorsView:
+        registered = [f.name for f in self._files if not is_installed(f.name)]
+        # google/protobuf is never kept: it is the language itself, and everybody's.
+        kept = [f.name for f in self._own_files if is_installed(f.name) and f.name in self._unit.protos]
+        installed = [
+            f"{f.name.removesuffix('.proto')}_pb2".replace("/", ".") for f in self._files if is_installed(f.name)
+        ]
+        digest = hashlib.sha256()
+        for file in self._own_files:
+            digest.update(self._serialized[file.name])
+        return DescriptorsView(
+            files=tuple((pycode.literal(name), _base64(self._serialized[name])) for name in registered),
+            kept=tuple((pycode.literal(name), _base64(self._serialized[name])) for name in kept),
+            installed=pycode.strings("INSTALLED: tuple[str, ...] = ", installed),
+            services=pycode.strings("SERVICES: tuple[str, ...] = ", self._unit.services),
+            digest=digest.hexdigest(),
+        )
+
+    def _messages(self, package: str) -> MessagesView:
+        messages, enums = self._declared(package)
+        names = self._exported(package)
+        exports = [Export(names[m.full_name], f"message({pycode.literal(m.full_name)})") for m in messages]
+        for enum in enums:
+            exports.append(Export(names[enum.full_name], f"enum({pycode.literal(enum.full_name)})"))
+        exports += [Export(names[f"{e.full_name}.{v.name}"], str(v.number)) for e in enums for v in e.values]
+        makers = [name for name, there in (("enum", enums), ("message", messages)) if there]
+        writer = StubWriter(self._api, self._modules, package, names)
+        classes = (*(writer.enum(e) for e in enums), *(writer.message(m) for m in messages))
+        return MessagesView(
+            title=package or "(no package)",
+            imports=f"from ..runtime.common.messages import {', '.join(makers)}" if makers else "",
+            exports=tuple(exports),
+            stub_imports=writer.imports(),
+            classes=classes,
+        )
+
+    def _declared(self, package: str) -> tuple[list[Message], list[Enum]]:
+        """What a package declares at its top, in the files that this component needs."""
+        here = {f.name for f in self._files if f.package == package}
+        return [m for m in self._api.messages if m.file in here], [e for e in self._api.enums if e.file in here]
+
+    def _reexport(self) -> ReexportView:
+        names = tuple(sorted(self._exported(self._primary).values(), key=pycode.member_order))
+        module = self._modules.get(self._primary, "")
+        return ReexportView(
+            title=self._primary,
+            imports=pycode.statement(f".messages.{module}", list(names)) if names else "",
+            names=names,
+        )
+
+    def _exported(self, package: str) -> Mapping[str, str]:
+        """What a package's messages module gives out, by full name."""
+        if package not in self._exports:
+            self._exports[package] = module_names(*self._declared(package)) if package in self._modules else {}
+        return self._exports[package]
+
+    def _names(self) -> NamesView:
+        """A class for each resource that this component's own protos declare a pattern for."""
+        found = [r for r in self._resources.values() if r.pattern]
+        return NamesView(
+            tuple(
+                NameView(
+                    r.name_class,
+                    pycode.docstring(f"The name of a {_last(r.message)}: ``{r.pattern}``.", 4),
+                    pycode.literal(r.pattern),
+                )
+                for r in sorted(found, key=lambda r: r.name_class)
+            )
+        )
+
+    def _services_view(self) -> ServicesView:
+        classes = naming.unique(self._unit.services, {n: naming.identifier(_last(n)) for n in self._unit.services})
+        loaders = {full: naming.identifier(naming.snake(name)) for full, name in classes.items()}
+        imports = Imports(frozenset({*classes.values(), *loaders.values(), "SERVICES"}))
+        for module, name in (
+            ("collections.abc", "Callable"),
+            ("dataclasses", "dataclass"),
+            (".runtime", "Rpc"),
+            (".runtime", "Service"),
+            (".runtime", "require"),
+        ):
+            imports.add(module, name)
+        views = [self._service_view(s, classes[s.full_name], loaders[s.full_name], imports) for s in self._services]
+        return ServicesView(imports.lines(first_party=frozenset({self._unit.package})), tuple(views))
+
+    def _service_view(self, service: Service, class_name: str, loader: str, imports: Imports) -> ServiceView:
+        folder = self._folders[service.full_name]
+        package = f"{self._unit.package}.{folder.replace('/', '.')}"
+        attributes = self._attributes[service.full_name]
+        names = [attributes[m.name] for m in service.methods]
+        files = tuple(f"{pycode.literal(n)}: {pycode.literal(f'{folder}/{n}.py')}" for n in names)
+        return ServiceView(
+            full_name=pycode.literal(service.full_name),
+            class_name=class_name,
+            doc=pycode.docstring(f"{service.full_name}: the function that answers each RPC.", 4),
+            loader=loader,
+            require=_require(self._unit.package, files),
+            result=pycode.exploded(f"return {class_name}(", tuple(f"{n}={n}" for n in names), ")", 4),
+            imports=tuple(f"from {package}.{name} import {name}" for name in sorted(names)),
+            rpcs=tuple(self._rpc_view(m, attributes[m.name], imports) for m in service.methods),
+        )
+
+    def _rpc_view(self, method: Method, attribute: str, imports: Imports) -> RpcView:
+        context = imports.add(f"{self._unit.package}.app", "Context")
+        request = self._reference(method.input, imports, ".")
+        response = self._reference(method.output, imports, ".")
+        entry = [pycode.literal(method.name), pycode.literal(attribute), request, response]
+        entry += ["client_streaming=True"] * method.client_streaming + [
+            "server_streaming=True"
+        ] * method.server_streaming
+        return RpcView(
+            attribute=attribute,
+            handler=self._handler_type(method, request, response, context, imports),
+            entry=pycode.fit("Rpc(", tuple(entry), ")", 12),
+        )
+
+    def _handler_type(self, method: Method, request: str, response: str, context: str, imports: Imports) -> str:
+        """The type of the function that answers an RPC, by kind of component and of RPC."""
+        process = self._unit.kind == "process"
+        stream = "AsyncIterator" if process else "Iterator"
+        if method.client_streaming:
+            request = f"{imports.add('collections.abc', stream)}[{request}]"
+        if method.server_streaming:
+            response = f"{imports.add('collections.abc', stream)}[{response}]"
+        elif process:
+            response = f"{imports.add('collections.abc', 'Awaitable')}[{response}]"
+        return f"Callable[[{request}, {context}], {response}]"
+
+    def _client(self, used: Unit) -> ClientView:
+        services = tuple(self._api.service_by_name[name] for name in used.services)
+        package = self._api.packages[services[0].file] if services else ""
+        exported = self._exported(package)
+        module = f"..messages.{self._modules.get(package, '')}"
+        classes = {
+            s.full_name: "Client" if i == 0 else f"{naming.identifier(s.name)}Client" for i, s in enumerate(services)
+        }
+        imports = Imports(frozenset(classes.values()))
+        imports.add("..runtime", "ServiceClient")
+        names = [imports.add(module, name) for name in sorted(exported.values())]
+        views = []
+        for service in services:
+            attributes = rpc_attributes(service)
+            views.append(
+                ClientClass(
+                    class_name=classes[service.full_name],
+                    doc=pycode.docstring(f"Calls {service.full_name}.\n\n{service.doc}", 4),
+                    component=pycode.literal(used.name),
+                    service=pycode.literal(service.full_name),
+                    methods=tuple(self._client_method(m, attributes[m.name], imports) for m in service.methods),
+                )
+            )
+        return ClientView(
+            title=used.name,
+            imports=imports.lines(),
+            classes=tuple(views),
+            names=tuple(
+                sorted([*classes.values(), *(n for n in names if n in exported.values())], key=pycode.member_order)
+            ),
+        )
+
+    def _client_method(self, method: Method, attribute: str, imports: Imports) -> ClientMethod:
+        request = self._reference(method.input, imports, "..")
+        response = self._reference(method.output, imports, "..")
+        if method.client_streaming:
+            argument = f"requests: {imports.add('collections.abc', 'AsyncIterable')}[{request}]"
+        else:
+            argument = f"request: {request}"
+        kind = ("stream" if method.client_streaming else "unary", "stream" if method.server_streaming else "unary")
+        call = f"self._{kind[0]}_{kind[1]}"
+        arguments = (pycode.literal(method.name), argument.split(":")[0], response, "timeout")
+        if method.server_streaming:
+            result, opening, lead = f"{imports.add('collections.abc', 'AsyncIterator')}[{response}]", "def", "return "
+        else:
+            result, opening, lead = response, "async def", "return await "
+        signature = pycode.fit(
+            f"{opening} {attribute}(", ("self", argument, "*", "timeout: float | None = None"), f") -> {result}:", 4
+        )
+        doc = method.doc or f"Calls {method.full_name}."
+        return ClientMethod(signature, pycode.docstring(doc, 8), pycode.fit(f"{lead}{call}(", arguments, ")", 8))
+
+    def _vendors(self) -> VendorsView:
+        views = []
+        for name in self._unit.vendors:
+            vendor = self._settings.vendors[name]
+            prefix = naming.environment(name)
+            peer = vendor.peer_service or name
+            views.append(
+                VendorView(
+                    class_name=naming.identifier(naming.pascal(name)),
+                    doc=pycode.docstring(
+                        f"Calls {peer} over HTTP; every call is a span, within the time that is left.", 4
+                    ),
+                    name=pycode.literal(name),
+                    peer_service=pycode.literal(peer),
+                    timeout_seconds=vendor.timeout_seconds,
+                    url_variable=pycode.literal(f"{prefix}_URL"),
+                    variables=tuple(vendor.env),
+                )
+            )
+        return VendorsView(tuple(views))
+
+    def _main(self) -> MainView:
+        metadata = self._settings.metadata
+        return MainView(
+            name=pycode.literal(self._unit.name),
+            kind=self._unit.kind,
+            package=self._unit.package,
+            forward=pycode.strings("forward_headers=", metadata.forward, ",", 4),
+            require=pycode.strings("require_headers=", metadata.require, ",", 4),
+        )
+
+    def _boundaries(self) -> BoundariesView:
+        others = sorted(u.package for u in self._units.values() if u.name != self._unit.name)
+        return BoundariesView(self._unit.package, tuple(others), DATABASES if self._unit.kind == "process" else ())
+
+    def _test(self) -> TestView:
+        return TestView(pycode.literal(self._unit.name), pycode.literal(self._unit.package), self._unit.kind)
+
+    # Handlers.
+
+    def _handlers(self) -> Iterator[FileView]:
+        root = self._unit.root
+        for service in self._services:
+            folder = self._folders[service.full_name]
+            doc = pycode.docstring(f"What {service.full_name} does: one module for each RPC.")
+            yield FileView(f"{root}/{folder}/__init__.py", "yours", self._origin, text=f"{doc}\n")
+            for method in service.methods:
+                attribute = self._attributes[service.full_name][method.name]
+                path = f"{root}/{folder}/{attribute}.py"
+                template, view = self._handler(method, attribute, path)
+                rpc = f"{service.name}.{method.name}"
+                origin = f"{service.file}#{rpc}"
+                yield FileView(path, "stub", origin, f"stub/{template}.py.j2", view, rpc=method.full_name)
+
+    def _handler(self, method: Method, attribute: str, path: str) -> tuple[str, HandlerView]:
+        """The template of a handler that nobody has written yet, and what fills it."""
+        shaped = self._shapes[method.full_name]
+        imports = Imports(frozenset({attribute, "context", "request", "requests"}))
+        if self._unit.kind == "store" and shaped.kind in _BODIES:
+            body = self._standard_body(shaped, imports)
+        else:
+            imports.add(f"{self._unit.package}.gen.runtime", "HandlerPending")
+            body = None
+        response = self._reference(method.output, imports, f"{self._unit.package}.gen.")
+        signature = self._signature(method, attribute, response, imports)
+        view = HandlerView(
+            doc=pycode.docstring(_about(method, shaped)),
+            imports=imports.lines(first_party=frozenset({self._unit.package})),
+            signature=signature,
+            response=response,
+            file=pycode.literal(path),
+            streams=method.server_streaming,
+            body=body,
+        )
+        return (_BODIES[shaped.kind] if body else "pending"), view
+
+    def _standard_body(self, shaped: Shape, imports: Imports) -> BodyView:
+        resource = self._resources[shaped.resource]
+        package = self._unit.package
+        for name in _needed(shaped, resource):
+            imports.add(f"{package}.gen.runtime", name)
+        if resource.name_class and shaped.kind is not Kind.LIST:
+            imports.add(f"{package}.gen.names", resource.name_class)
+        stamp = self._api.message_by_name[shaped.resource].field("create_time")
+        message = self._reference(shaped.resource, imports, f"{package}.gen.") if shaped.kind is Kind.CREATE else ""
+        return BodyView(
+            about=pycode.docstring(_behaviour(shaped, resource), 4),
+            resource=message,
+            variable=resource.variable,
+            repository=resource.attribute,
+            name_class=resource.name_class,
+            key=shaped.key,
+            resource_key=shaped.resource_key,
+            body=shaped.body,
+            wanted_id=shaped.wanted_id,
+            parent=shaped.parent,
+            items=shaped.items,
+            wrapper=shaped.wrapper,
+            stamped=stamp is not None and stamp.type_name == "google.protobuf.Timestamp",
+        )
+
+    def _signature(self, method: Method, attribute: str, response: str, imports: Imports) -> str:
+        process = self._unit.kind == "process"
+        stream = "AsyncIterator" if process else "Iterator"
+        context = imports.add(f"{self._unit.package}.app", "Context")
+        argument = f"request: {(request := self._reference(method.input, imports, f'{self._unit.package}.gen.'))}"
+        if method.client_streaming:
+            argument = f"requests: {imports.add('collections.abc', stream)}[{request}]"
+        if method.server_streaming:
+            response = f"{imports.add('collections.abc', stream)}[{response}]"
+        opening = "async def" if process else "def"
+        return pycode.fit(f"{opening} {attribute}(", (argument, f"context: {context}"), f") -> {response}:")
+
+    # The skeleton: files that become the user's.
+
+    def _skeleton(self) -> SkeletonView:
+        package = self._unit.package
+        imports = Imports(frozenset({"App", "Context", "build", "interceptors"}))
+        fields, arguments = [], []
+        runtime = f"{package}.gen.runtime"
+        for name in ("Call", "Interceptor", "Settings"):
+            imports.add(runtime, name)
+        imports.add("collections.abc", "Sequence")
+        imports.add("dataclasses", "dataclass")
+        if self._unit.kind == "store":
+            if self._resources:
+                imports.add(runtime, "Repository")
+            for resource in self._resources.values():
+                message = self._reference(resource.message, imports, f"{package}.gen.")
+                fields.append(f"{resource.attribute}: Repository[{message}]")
+                arguments.append(
+                    f"{resource.attribute}=Repository(database, {message}, table={pycode.literal(resource.attribute)})"
+                )
+            build = pycode.exploded("return App(", tuple(arguments), ")", 4)
+        else:
+            for used in self._used:
+                client = imports.add(f"{package}.gen.clients", used.name)
+                fields.append(f"{used.name}: {client}.Client")
+                arguments.append(f"{used.name}=connect({client}.Client)")
+            for vendor in self._unit.vendors:
+                class_name = imports.add(f"{package}.gen.vendors", naming.identifier(naming.pascal(vendor)))
+                fields.append(f"{vendor}: {class_name}")
+                arguments.append(f"{vendor}={class_name}(settings)")
+            build = pycode.exploded("return App(", tuple(arguments), ")", 4)
+        test_imports, test_body = self._first_test()
+        variables = tuple(v for vendor in self._unit.vendors for v in self._settings.vendors[vendor].env)
+        return SkeletonView(
+            name=self._unit.name,
+            kind=self._unit.kind,
+            package=package,
+            path=self._unit.path,
+            requires=self._settings.python.requires,
+            environment=naming.environment(self._unit.name),
+            services=self._unit.services,
+            app_imports=imports.lines(first_party=frozenset({package})),
+            app_fields=tuple(fields),
+            app_build=build,
+            test_imports=test_imports,
+            test_body=test_body,
+            uses=self._unit.uses,
+            vendors=self._unit.vendors,
+            variables=variables,
+        )
+
+    def _first_test(self) -> tuple[str, str]:
+        """An example of a handler's test, for an RPC that this component has."""
+        package = self._unit.package
+        unary = [m for s in self._services for m in s.methods if not m.client_streaming and not m.server_streaming]
+        if not unary:
+            return "", ""
+        standard = [m for m in unary if self._unit.kind == "store" and self._shapes[m.full_name].kind is Kind.GET]
+        method = next(iter(standard or unary))
+        service = next(s for s in self._services if method in s.methods)
+        attribute = self._attributes[service.full_name][method.name]
+        folder = self._folders[service.full_name].replace("/", ".")
+        imports = Imports()
+        imports.add("", "pytest")
+        imports.add(f"{package}.{folder}.{attribute}", attribute)
+        request = self._reference(method.input, imports, f"{package}.gen.")
+        imports.add(f"{package}.gen.runtime", "Call")
+        if standard:
+            shaped = self._shapes[method.full_name]
+            for module, name in (("app", "build"), ("gen.runtime", "NotFound"), ("gen.runtime", "Settings")):
+                imports.add(f"{package}.{module}", name)
+            missing = re.sub(r"\{[^}]*\}", "none", _pattern(self._api.message_by_name[shaped.resource]) or "none")
+            body = [
+                f"def test_{attribute}_of_what_is_not_there() -> None:",
+                '    environ = {"DATABASE_URL": "sqlite://"}',
+                f"    settings = Settings.load({pycode.literal(self._unit.name)}, dev=True, environ=environ)",
+                "    with pytest.raises(NotFound):",
+                f"        {attribute}({request}({shaped.key}={pycode.literal(missing)}), Call(build(settings)))",
+            ]
+        else:
+            imports.add("unittest.mock", "Mock")
+            imports.add(f"{package}.app", "App")
+            imports.add(f"{package}.gen.runtime", "HandlerPending")
+            call = f"{attribute}({request}(), Call(Mock(spec=App)))"
+            if self._unit.kind == "process":
+                imports.add("", "asyncio")
+                call = f"asyncio.run({call})"
+            body = [
+                f"def test_{attribute}_is_still_to_be_written() -> None:",
+                '    """Replace this by what it has to do; App takes fakes of what the handler works with."""',
+                "    with pytest.raises(HandlerPending):",
+                f"        {call}",
+            ]
+        return imports.lines(first_party=frozenset({package})), "\n".join(body)
+
+    # References.
+
+    def _reference(self, full_name: str, imports: Imports, gen: str) -> str:
+        """Import what holds a message and say how it is called there; ``gen`` is the prefix of the module ``gen``."""
+        top, nested = self._split(full_name)
+        package = self._api.packages[self._api.message_by_name[full_name].file]
+        if package == STANDARD:
+            file = self._api.message_by_name[full_name].file
+            return imports.add(f"{file.removesuffix('.proto').replace('/', '.')}_pb2", top.rpartition(".")[2]) + nested
+        name = self._exported(package)[top]
+        if package == self._primary:
+            return imports.add(f"{gen}api", name) + nested
+        return imports.add(f"{gen}messages.{self._modules[package]}", name) + nested
+
+    def _split(self, full_name: str) -> tuple[str, str]:
+        """A message's outermost message, and the rest as attribute access: ``p.Outer``, ``.Inner``."""
+        package = self._api.packages[self._api.message_by_name[full_name].file]
+        path = full_name.removeprefix(f"{package}.").split(".") if package else full_name.split(".")
+        top = f"{package}.{path[0]}" if package else path[0]
+        return top, "".join(f".{naming.identifier(part)}" for part in path[1:])
+
+
+_BODIES = {Kind.GET: "get", Kind.LIST: "list", Kind.CREATE: "create", Kind.DELETE: "delete"}
+
+_AIP = {
+    Kind.GET: 131,
+    Kind.LIST: 132,
+    Kind.CREATE: 133,
+    Kind.UPDATE: 134,
+    Kind.DELETE: 135,
+    Kind.BATCH_GET: 231,
+}
+
+
+def _needed(shaped: Shape, resource: Resource) -> tuple[str, ...]:
+    """What the body of a standard method takes from the runtime."""
+    if shaped.kind is Kind.LIST:
+        return ()
+    if shaped.kind is Kind.CREATE:
+        return ("new_id",)
+    return ("NotFound",) if resource.name_class else ("InvalidArgument", "NotFound")
+
+
+def _behaviour(shaped: Shape, resource: Resource) -> str:
+    """What the body of a standard method answers where things go wrong."""
+    if shaped.kind is Kind.LIST:
+        return "A negative page_size, or a token from elsewhere, is INVALID_ARGUMENT (raised by list)."
+    if shaped.kind is Kind.CREATE:
+        return f"A {resource.variable} that exists already is ALREADY_EXISTS (raised by add)."
+    if resource.name_class:
+        return f"A malformed name is INVALID_ARGUMENT (raised by parse); a missing {resource.variable} is NOT_FOUND."
+    return f"An empty {shaped.key} is INVALID_ARGUMENT; a missing {resource.variable} is NOT_FOUND."
+
+
+def rpc_attributes(service: Service) -> dict[str, str]:
+    """The Python name of each RPC of a service: of its handler's module and function, and of the client's method."""
+    names = [m.name for m in service.methods]
+    return naming.unique(names, {n: naming.identifier(naming.snake(n)) for n in names})
+
+
+def _about(method: Method, shaped: Shape) -> str:
+    aip = f" (AIP-{_AIP[shaped.kind]})" if shaped.kind in _AIP else ""
+    doc = method.doc or "the API says nothing about it yet; a comment above the RPC in the proto would stand here."
+    return f"{method.name}{aip}: {doc[:1].lower() + doc[1:] if doc[1:2].islower() else doc}"
+
+
+def _pattern(message: Message) -> str:
+    """The first pattern of a resource, where names can be made from it (AIP-122): text and {variables}."""
+    patterns = message.resource.patterns if message.resource else ()
+    return next((p for p in patterns[:1] if _PATTERN.fullmatch(p)), "")
+
+
+def _collection(message: Message) -> str:
+    """The plural of a resource: the collection in its pattern (AIP-122), else a plain English plural."""
+    if message.resource and message.resource.patterns:
+        segments = [s for s in message.resource.patterns[0].split("/") if not s.startswith("{")]
+        if segments:
+            return naming.identifier(naming.snake(segments[-1].replace("-", "_")))
+    return naming.plural(naming.snake(message.name))
+
+
+def _last(full_name: str) -> str:
+    return full_name.rpartition(".")[2]
+
+
+def _base64(data: bytes) -> str:
+    return fill(b64encode(data).decode(), 108)
+
+
+def _require(package: str, files: tuple[str, ...]) -> str:
+    """The call that makes sure that every handler's file is there."""
+    return f"require(\n        {pycode.literal(package)},\n        {pycode.exploded('{', files, '}', 8)},\n    )"

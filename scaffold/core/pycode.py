@@ -1,0 +1,161 @@
+"""Python text: literals and docstrings that cannot break out, imports that cannot clash, lines that need no formatter.
+
+Whatever comes from a proto (comments, names) passes through here before it becomes a part of a Python file.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+WIDTH = 120
+
+# Controls, and the characters that reorder text on a screen (CVE-2021-42574), never stand as themselves.
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
+
+
+def literal(text: str) -> str:
+    """The text as a Python string literal in double quotes, ASCII where it has to be."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+    return '"' + _UNSAFE.sub(_escape, escaped) + '"'
+
+
+def docstring(text: str, indent: int = 0) -> str:
+    """The text as a docstring, quotes included; lines after the first are indented by ``indent`` spaces.
+
+    A comment in a proto may hold quotes or backslashes: they are escaped, so it stays text.
+    """
+    pad = " " * indent
+    text = text.strip()
+    hostile = '"""' in text or text.endswith('"')
+    lines = [p for line in text.splitlines() for p in _wrap(_escaped(line.rstrip(), hostile), WIDTH - indent - 6)]
+    if len(lines) < 2:
+        return f'"""{"".join(lines)}"""'
+    rest = "\n".join(pad + line if line else "" for line in lines[1:])
+    return f'"""{lines[0]}\n{rest}\n{pad}"""'
+
+
+def comment(text: str, indent: int = 0) -> str:
+    """The text as comment lines, without the first line's indentation."""
+    pad = " " * indent
+    lines = [part for line in text.strip().splitlines() for part in _wrap(_UNSAFE.sub("?", line), WIDTH - indent - 2)]
+    return f"\n{pad}".join(f"# {line}".rstrip() for line in lines)
+
+
+def fit(head: str, items: tuple[str, ...], tail: str, indent: int = 0) -> str:
+    """``head item, item tail`` on one line where it fits, else one item a line with a trailing comma.
+
+    The layout is that of ruff and black, so formatted output stays as it is. ``indent`` is that of the first line.
+    """
+    joined = head + ", ".join(items) + tail
+    if indent + len(joined) <= WIDTH:
+        return joined
+    pad = " " * indent
+    inner = ", ".join(items)
+    if indent + 4 + len(inner) <= WIDTH:
+        return f"{head}\n{pad}    {inner}\n{pad}{tail}"
+    return exploded(head, items, tail, indent)
+
+
+def exploded(head: str, items: tuple[str, ...], tail: str, indent: int = 0) -> str:
+    """As ``fit``, for brackets that ruff never puts on one indented line (imports, collections with a magic comma)."""
+    joined = head + ", ".join(items) + tail
+    if indent + len(joined) <= WIDTH:
+        return joined
+    pad = " " * indent
+    return f"{head}\n" + "".join(f"{pad}    {item},\n" for item in items) + f"{pad}{tail}"
+
+
+def strings(head: str, values: Sequence[str], tail: str = "", indent: int = 0) -> str:
+    """``head`` and a tuple of strings, as ruff lays it out."""
+    items = tuple(literal(v) for v in values)
+    return f"{head}({items[0]},){tail}" if len(items) == 1 else exploded(f"{head}(", items, f"){tail}", indent)
+
+
+@dataclass
+class Imports:
+    """The imports of one module. ``add`` gives the name to use in the text: another one where it is taken."""
+
+    reserved: frozenset[str] = frozenset()
+    _names: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def add(self, module: str, name: str) -> str:
+        """Import ``name`` from ``module`` (a dotted module, absolute or relative); with no module, the module ``name``."""
+        key = (module, name)
+        if key not in self._names:
+            taken = {*self.reserved, *self._names.values()}
+            local = name
+            while local in taken:
+                local += "_"
+            self._names[key] = local
+        return self._names[key]
+
+    def lines(self, *, first_party: frozenset[str] = frozenset()) -> str:
+        """The import statements in isort's order: standard library, others, the package's own, relative ones."""
+        groups: list[list[str]] = [[], [], [], []]
+        modules: dict[str, list[str]] = {}
+        for (module, name), local in self._names.items():
+            if module:
+                modules.setdefault(module, []).append(name if local == name else f"{name} as {local}")
+            else:
+                groups[_group(name, first_party)].append(f"import {name}")
+        for module in sorted(modules, key=_import_order):
+            line = statement(module, sorted(modules[module], key=member_order))
+            groups[_group(module, first_party)].append(line)
+        return "\n\n".join("\n".join(group) for group in groups if group)
+
+
+_STANDARD = frozenset({"__future__", "asyncio", "base64", "collections", "dataclasses", "typing", "unittest"})
+
+
+def _group(module: str, first_party: frozenset[str]) -> int:
+    top = module.split(".")[0]
+    if module.startswith("."):
+        return 3
+    if top in first_party:
+        return 2
+    return 0 if top in _STANDARD else 1
+
+
+def _import_order(module: str) -> tuple[int, str]:
+    """Relative imports: those from further up first, as isort has it."""
+    dots = len(module) - len(module.lstrip("."))
+    return (-dots, module)
+
+
+def member_order(name: str) -> tuple[int, str]:
+    """Constants, then classes, then the rest: isort's order of members (``order-by-type``)."""
+    bare = name.split(" as ")[0]
+    if bare.isupper() and len(bare) > 1:
+        return (0, name)
+    return (1 if bare[:1].isupper() else 2, name)
+
+
+def statement(module: str, names: list[str]) -> str:
+    """``from module import names``, broken into lines where it is long; the names are in order already."""
+    line = f"from {module} import {', '.join(names)}"
+    return line if len(line) <= WIDTH else exploded(f"from {module} import (", tuple(names), ")")
+
+
+def _wrap(line: str, width: int) -> list[str]:
+    if len(line) <= width:
+        return [line]
+    indent = line[: len(line) - len(line.lstrip())]
+    return textwrap.wrap(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
+    )
+
+
+def _escaped(line: str, quotes: bool) -> str:
+    line = line.replace("\\", "\\\\").replace("\t", "    ")
+    return _UNSAFE.sub(_escape, line.replace('"', '\\"') if quotes else line)
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

@@ -1,0 +1,496 @@
+"""scaffold.toml: what exists in a workspace. Every mistake in it becomes a diagnostic with a line and a remedy."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from scaffold.core import naming
+from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+FILE = "scaffold.toml"
+Kind = Literal["store", "process"]
+
+_DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m)\Z")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*\Z")
+_TOML_ERROR = re.compile(r"(?P<message>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)")
+_HEADER = re.compile(r"[a-z0-9][a-z0-9_.\-]*\Z")
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Protos(_Table):
+    """``[protos]``: where the definitions are."""
+
+    roots: list[str] = Field(default=["protos"], min_length=1, description="Import roots, in order of precedence.")
+
+
+class Python(_Table):
+    """``[python]``: what the generated packages are called and run on."""
+
+    package: str = Field(default="{name}", description="Import name of a component; `{name}` stands for its name.")
+    requires: str = Field(default=">=3.11", description="`requires-python` of generated services.")
+    interpreter: str | None = Field(
+        default=None, description="The Python that services are started with; the tool's own where none is named."
+    )
+
+
+class Component(_Table):
+    """What a store and a process have in common."""
+
+    proto: str | list[str] = Field(description="Proto file or files, by the names they are imported by.")
+    services: list[str] = Field(
+        default=[],
+        description="Full names of the services, written by `new`. The first has its handlers in `handlers/`, each "
+        "further one in `handlers/<service>/`.",
+    )
+    path: str | None = Field(default=None, description="Folder of the component; `services/NAME` where none is named.")
+
+    @property
+    def protos(self) -> tuple[str, ...]:
+        """The proto files, one or more."""
+        return (self.proto,) if isinstance(self.proto, str) else tuple(self.proto)
+
+
+class Store(Component):
+    """``[stores.NAME]``: a data store."""
+
+
+class Process(Component):
+    """``[processes.NAME]``: a business process."""
+
+    uses: list[str] = Field(default=[], description="Components whose APIs it calls; it gets a typed client of each.")
+    vendors: list[str] = Field(default=[], description="Third-party services it calls, each a `[vendors.NAME]`.")
+
+
+class Vendor(_Table):
+    """``[vendors.NAME]``: a third-party HTTP service, traced and timed from the first call."""
+
+    peer_service: str | None = Field(default=None, description="Its name in traces; NAME where none is given.")
+    timeout: str = Field(default="10s", description="Longest wait for one answer: `500ms`, `3s`, `1m`.")
+    dev: list[str] | None = Field(
+        default=None,
+        description="Command of a stand-in that `up`, `test` and `demo` start; it listens on `PORT` of loopback.",
+    )
+    env: list[str] = Field(
+        default=[], description="Names (never values) of the environment variables that the client reads."
+    )
+
+    @property
+    def timeout_seconds(self) -> float:
+        """The timeout in seconds."""
+        return seconds(self.timeout)
+
+
+class Metadata(_Table):
+    """``[metadata]``: request headers that matter to every service of the workspace."""
+
+    forward: list[str] = Field(
+        default=[], description="Headers passed on to every call, besides those of tracing; `authorization` only here."
+    )
+    require: list[str] = Field(default=[], description="Headers without which a call is INVALID_ARGUMENT.")
+
+
+class Settings(_Table):
+    """The whole of scaffold.toml."""
+
+    scaffold: str | None = Field(
+        default=None, description="`==VERSION` of this tool: laptop and CI generate the same bytes."
+    )
+    protos: Protos = Protos()
+    python: Python = Python()
+    stores: dict[str, Store] = Field(default={}, description="Data stores, by name.")
+    processes: dict[str, Process] = Field(default={}, description="Business processes, by name.")
+    vendors: dict[str, Vendor] = Field(default={}, description="Third-party services, by name.")
+    metadata: Metadata = Metadata()
+
+    def components(self) -> tuple[Unit, ...]:
+        """Every store, then every process, as written."""
+        return tuple(self._units())
+
+    def _units(self) -> Iterator[Unit]:
+        for name, store in self.stores.items():
+            yield self._unit(name, "store", store)
+        for name, process in self.processes.items():
+            yield self._unit(name, "process", process)
+
+    def _unit(self, name: str, kind: Kind, table: Component) -> Unit:
+        return Unit(
+            name=name,
+            kind=kind,
+            package=self.python.package.replace("{name}", name),
+            path=table.path or f"services/{name}",
+            protos=table.protos,
+            services=tuple(table.services),
+            uses=tuple(table.uses) if isinstance(table, Process) else (),
+            vendors=tuple(table.vendors) if isinstance(table, Process) else (),
+        )
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A component with its defaults filled in; ``path`` is POSIX, relative to the workspace."""
+
+    name: str
+    kind: Kind
+    package: str
+    path: str
+    protos: tuple[str, ...]
+    services: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
+    vendors: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """The folder that has to be on the import path."""
+        return f"{self.path}/src"
+
+    @property
+    def root(self) -> str:
+        """The folder of the import package."""
+        return f"{self.source}/{self.package}"
+
+
+def seconds(duration: str) -> float:
+    """``500ms``, ``3s`` or ``1m`` in seconds. Raises ValueError for anything else."""
+    match = _DURATION.match(duration)
+    if match is None or float(match["number"]) == 0:
+        raise ValueError(f"{duration!r} is not a duration such as 500ms, 3s or 1m")
+    return float(match["number"]) * _SECONDS[match["unit"]]
+
+
+def load(text: str, version: str, path: str = FILE) -> Settings:
+    """Read scaffold.toml's text. Raises ScaffoldError with every mistake; ``version`` is this tool's own."""
+    places = _Places(text, path)
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ScaffoldError(_syntax(error, text, path)) from None
+    # The version comes first: another version may well know keys that this one does not.
+    pinned = raw.get("scaffold")
+    if isinstance(pinned, str) and pinned != f"=={version}":
+        raise ScaffoldError(_wrong_version(pinned, version, places))
+    try:
+        settings = Settings.model_validate(raw)
+    except ValidationError as error:
+        raise ScaffoldError(*(_invalid(dict(e), places) for e in error.errors(include_url=False))) from None
+    ScaffoldError.raise_if(_check(settings, places))
+    return settings
+
+
+def notes(settings: Settings, path: str = FILE, text: str = "") -> tuple[Diagnostic, ...]:
+    """What is allowed and still worth a word."""
+    places = _Places(text, path)
+    return tuple(
+        Diagnostic(
+            "process-uses-process",
+            f'"{name}" calls the process "{used}": each hop adds latency and a way to fail',
+            places.find("processes", name, "uses"),
+            "keep it if it is meant; steps that always go together belong in one process",
+            Severity.WARNING,
+        )
+        for name, process in settings.processes.items()
+        for used in process.uses
+        if used in settings.processes
+    )
+
+
+def table_text(unit: Unit) -> str:
+    """The table that `new` appends to scaffold.toml for a component."""
+    lines = [f"[{'stores' if unit.kind == 'store' else 'processes'}.{unit.name}]"]
+    lines.append(f"proto = {_toml(unit.protos[0]) if len(unit.protos) == 1 else _toml(list(unit.protos))}")
+    if unit.path != f"services/{unit.name}":
+        lines.append(f"path = {_toml(unit.path)}")
+    lines.append(f"services = {_toml(list(unit.services))}")
+    if unit.uses:
+        lines.append(f"uses = {_toml(list(unit.uses))}")
+    if unit.vendors:
+        lines.append(f"vendors = {_toml(list(unit.vendors))}")
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: str | list[str]) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(_toml(v) for v in value)}]"
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped) + '"'
+
+
+class _Places:
+    """Where a key stands in the text. TOML's parser does not tell; headers and keys at the start of a line do."""
+
+    _TABLE = re.compile(r"\s*\[\[?\s*(?P<name>[^\]]+?)\s*\]\]?")
+    _KEY = re.compile(r"\s*(?P<name>[A-Za-z0-9_\-.\"']+)\s*=")
+
+    def __init__(self, text: str, path: str) -> None:
+        self._path = path
+        self._found: dict[tuple[str, ...], Location] = {}
+        table: tuple[str, ...] = ()
+        for number, line in enumerate(text.splitlines(), start=1):
+            if header := self._TABLE.match(line):
+                table = self._split(header["name"])
+                column = header.start("name") + 1
+                for length in range(1, len(table) + 1):
+                    self._found.setdefault(table[:length], Location(path, number, column))
+            elif key := self._KEY.match(line):
+                keys = (*table, *self._split(key["name"]))
+                self._found.setdefault(keys, Location(path, number, key.start("name") + 1))
+
+    @staticmethod
+    def _split(name: str) -> tuple[str, ...]:
+        return tuple(part.strip().strip("\"'") for part in name.split("."))
+
+    def find(self, *keys: str | int) -> Location:
+        """The place of the key, or of the nearest table around it."""
+        names = tuple(str(k) for k in keys)
+        while names:
+            if names in self._found:
+                return self._found[names]
+            names = names[:-1]
+        return Location(self._path)
+
+
+def _syntax(error: tomllib.TOMLDecodeError, text: str, path: str) -> Diagnostic:
+    match = _TOML_ERROR.search(str(error))
+    if match is None:
+        return Diagnostic("settings-syntax", str(error), Location(path), "see https://toml.io/en/v1.0.0")
+    line = int(match["line"] or text.count("\n") + 1)
+    return Diagnostic(
+        "settings-syntax",
+        match["message"],
+        Location(path, line, int(match["column"] or 1)),
+        'the line is not valid TOML: strings are quoted, lists are ["a", "b"], tables are [stores.cart]',
+    )
+
+
+def _wrong_version(pinned: str, version: str, places: _Places) -> Diagnostic:
+    wanted = pinned.removeprefix("==")
+    if not re.fullmatch(r"==\d+(\.\w+)+", pinned):
+        return Diagnostic(
+            "settings-value", f'"{pinned}" pins no version', places.find("scaffold"), f'write scaffold = "=={version}"'
+        )
+    return Diagnostic(
+        "wrong-version",
+        f"this workspace is generated by scaffold {wanted}, and this is {version}",
+        places.find("scaffold"),
+        f"pip install 'apifirst-scaffold=={wanted}', or pin \"=={version}\" here and run `scaffold regen`",
+    )
+
+
+def _invalid(error: Mapping[str, Any], places: _Places) -> Diagnostic:
+    """A pydantic error as a diagnostic."""
+    # A union's member appears in the location ("str", "list[str]"); a key of the file never looks like that.
+    keys = tuple(k for k in error["loc"] if k not in ("str", "list[str]", "[key]"))
+    name = ".".join(str(k) for k in keys)
+    where = places.find(*keys)
+    if error["type"] == "extra_forbidden":
+        known = _known_keys(keys)
+        close = get_close_matches(str(keys[-1]), known, n=1)
+        remedy = f'did you mean "{close[0]}"?' if close else f"known here: {', '.join(known)}"
+        return Diagnostic("unknown-key", f'"{name}" is not a setting', where, remedy)
+    if error["type"] == "missing":
+        return Diagnostic("missing-key", f'"{name}" is missing', where, f"add {keys[-1]} = … to the table")
+    return Diagnostic("settings-value", f"{name}: {str(error['msg']).lower()}", where, _expected(keys))
+
+
+def _model(keys: tuple[str | int, ...]) -> type[BaseModel]:
+    """The model of the table that holds the last of the keys."""
+    tables: dict[str, type[BaseModel]] = {"protos": Protos, "python": Python, "metadata": Metadata}
+    named: dict[str, type[BaseModel]] = {"stores": Store, "processes": Process, "vendors": Vendor}
+    if len(keys) >= 3 and keys[0] in named:
+        return named[str(keys[0])]
+    if len(keys) >= 2 and keys[0] in tables:
+        return tables[str(keys[0])]
+    return Settings
+
+
+def _known_keys(keys: tuple[str | int, ...]) -> list[str]:
+    return list(_model(keys).model_fields)
+
+
+def _expected(keys: tuple[str | int, ...]) -> str:
+    for key in reversed(keys):
+        field = _model(keys).model_fields.get(str(key))
+        if field is not None:
+            return field.description or f"see the reference of {FILE}"
+    return f"see the reference of {FILE}"
+
+
+def _check(settings: Settings, places: _Places) -> Iterator[Diagnostic]:
+    """What the types cannot say: names, references, cycles, paths."""
+    units = settings.components()
+    yield from _check_names(settings, units, places)
+    yield from _check_uses(settings, places)
+    yield from _check_paths(settings, units, places)
+    for name, vendor in settings.vendors.items():
+        try:
+            vendor.timeout_seconds  # noqa: B018 - reading it is the check
+        except ValueError as error:
+            yield Diagnostic("settings-value", str(error), places.find("vendors", name, "timeout"), 'write "3s"')
+        if vendor.dev == []:
+            yield Diagnostic(
+                "settings-value",
+                "it is empty",
+                places.find("vendors", name, "dev"),
+                'write ["python", "FILE"]',
+            )
+        for variable in vendor.env:
+            if not _VARIABLE.match(variable):
+                yield Diagnostic(
+                    "settings-value",
+                    f'"{variable}" is no name of an environment variable',
+                    places.find("vendors", name, "env"),
+                    "names only, in upper case; values never stand in this file",
+                )
+    for key in ("forward", "require"):
+        for header in getattr(settings.metadata, key):
+            if not _HEADER.match(header):
+                yield Diagnostic(
+                    "settings-value",
+                    f'"{header}" is no metadata key',
+                    places.find("metadata", key),
+                    "gRPC metadata keys are lower-case letters, digits, '-', '_' and '.'",
+                )
+
+
+def _check_names(settings: Settings, units: tuple[Unit, ...], places: _Places) -> Iterator[Diagnostic]:
+    tables = {"store": "stores", "process": "processes"}
+    seen: dict[str, Unit] = {}
+    if "{name}" not in settings.python.package:
+        yield Diagnostic(
+            "settings-value",
+            "package has no {name} in it: every component would have the same import name",
+            places.find("python", "package"),
+            'write "{name}" or "shop_{name}"',
+        )
+        return
+    for unit in units:
+        yield from name_problems(unit.name, unit.package, places.find(tables[unit.kind], unit.name))
+        if unit.name in seen:
+            yield Diagnostic(
+                "name-taken",
+                f'"{unit.name}" is a {seen[unit.name].kind} already',
+                places.find(tables[unit.kind], unit.name),
+                "components share one set of names: choose another",
+            )
+        seen.setdefault(unit.name, unit)
+    for name in settings.vendors:
+        problem = naming.component_problem(name)
+        if problem:
+            yield Diagnostic("invalid-name", f'"{name}": {problem}', places.find("vendors", name), "rename the vendor")
+        elif name in seen:
+            yield Diagnostic(
+                "name-taken",
+                f'"{name}" is a {seen[name].kind} already',
+                places.find("vendors", name),
+                f"{naming.environment(name)}_… variables would mean two things: rename the vendor",
+            )
+
+
+def name_problems(name: str, package: str, where: Location | None = None) -> Iterator[Diagnostic]:
+    """Why a component cannot be called this, or imported by this name."""
+    problem = naming.component_problem(name)
+    if problem:
+        suggestion = naming.snake(re.sub(r"\W+", "_", name))
+        remedy = f'try "{suggestion}"' if not naming.component_problem(suggestion) else "choose another name"
+        yield Diagnostic("invalid-name", f'"{name}": {problem}', where, remedy)
+        return
+    problem = naming.package_problem(package)
+    if problem:
+        yield Diagnostic(
+            "name-shadows",
+            f'"{name}": {problem}',
+            where,
+            f'choose another name, or set [python] package = "shop_{{name}}" in {FILE}',
+        )
+
+
+def _check_uses(settings: Settings, places: _Places) -> Iterator[Diagnostic]:
+    known = {*settings.stores, *settings.processes}
+    for name, process in settings.processes.items():
+        for used in process.uses:
+            where = places.find("processes", name, "uses")
+            if used == name:
+                yield Diagnostic("uses-itself", f'"{name}" uses itself', where, "call the function instead")
+            elif used not in known:
+                yield unknown_component(used, known - {name}, where)
+        for vendor in process.vendors:
+            if vendor not in settings.vendors:
+                close = get_close_matches(vendor, settings.vendors, n=1)
+                yield Diagnostic(
+                    "unknown-vendor",
+                    f"there is no [vendors.{vendor}]",
+                    places.find("processes", name, "vendors"),
+                    f'did you mean "{close[0]}"?' if close else f"add a [vendors.{vendor}] table",
+                )
+    for cycle in _cycles({n: tuple(p.uses) for n, p in settings.processes.items()}):
+        yield Diagnostic(
+            "uses-cycle",
+            f"processes call each other in a circle: {' → '.join(cycle)}",
+            places.find("processes", cycle[0], "uses"),
+            "one of them has to know less: take a `uses` out",
+        )
+
+
+def unknown_component(name: str, known: set[str], where: Location | None = None) -> Diagnostic:
+    """There is no component of that name."""
+    close = get_close_matches(name, known, n=1)
+    listed = f"known: {', '.join(sorted(known))}" if known else "there is none yet: scaffold new store NAME"
+    remedy = f'did you mean "{close[0]}"?' if close else listed
+    return Diagnostic("unknown-component", f'there is no component "{name}"', where, remedy)
+
+
+def _cycles(uses: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
+    """Each circle once, from its alphabetically first member."""
+    for start in sorted(uses):
+        stack: list[tuple[str, ...]] = [(start,)]
+        while stack:
+            path = stack.pop()
+            for used in uses.get(path[-1], ()):
+                if used == start and len(path) > 1:
+                    yield (*path, start)
+                    return
+                if used > start and used not in path:
+                    stack.append((*path, used))
+
+
+def _check_paths(settings: Settings, units: tuple[Unit, ...], places: _Places) -> Iterator[Diagnostic]:
+    remedy = "write a relative path with forward slashes, below the workspace"
+    for root in settings.protos.roots:
+        if not _inside(root, allow_here=True):
+            where = places.find("protos", "roots")
+            yield Diagnostic("settings-value", f'the root "{root}" is not inside the workspace', where, remedy)
+    seen: dict[str, str] = {}
+    for unit in units:
+        where = places.find("stores" if unit.kind == "store" else "processes", unit.name, "path")
+        if not _inside(unit.path):
+            yield Diagnostic("settings-value", f'the path "{unit.path}" is not inside the workspace', where, remedy)
+        clash = next((name for path, name in seen.items() if _overlap(path, unit.path)), None)
+        if clash:
+            message = f'"{unit.name}" and "{clash}" share the folder {unit.path}'
+            yield Diagnostic("settings-value", message, where, "give each a folder of its own")
+        seen[unit.path] = unit.name
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether one of two folders is, or holds, the other."""
+    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
+
+
+def _inside(path: str, *, allow_here: bool = False) -> bool:
+    pure = PurePosixPath(path)
+    if not path or pure.is_absolute() or "\\" in path or ".." in pure.parts or re.match(r"[A-Za-z]:", path):
+        return False
+    return bool(pure.parts) or allow_here

@@ -1,0 +1,257 @@
+"""What a template may see: names resolved, imports computed, text laid out and escaped. One dataclass a template."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from scaffold.core.settings import Unit
+
+Owner = Literal["generated", "stub", "yours"]
+
+
+@dataclass(frozen=True)
+class FileView:
+    """One file that should exist: ``template`` is rendered with ``view`` as ``v``; without a template it is ``text``."""
+
+    path: str
+    owner: Owner
+    origin: str
+    template: str = ""
+    view: object = None
+    text: str = ""
+    rpc: str = ""
+
+
+@dataclass(frozen=True)
+class DescriptorsView:
+    """``gen/descriptors.py``: names and base64 lines of serialized files, imports first."""
+
+    files: tuple[tuple[str, str], ...]
+    kept: tuple[tuple[str, str], ...]
+    installed: str
+    services: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Export:
+    """A name that a messages module gives out, and the expression that makes it at run time."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class MessagesView:
+    """``gen/messages/<package>.py`` and ``.pyi``."""
+
+    title: str
+    imports: str
+    exports: tuple[Export, ...]
+    stub_imports: str
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ReexportView:
+    """``gen/api.py``: the names of one messages module under a shorter path."""
+
+    title: str
+    imports: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NameView:
+    """A class in ``gen/names.py``."""
+
+    class_name: str
+    doc: str
+    pattern: str
+
+
+@dataclass(frozen=True)
+class NamesView:
+    """``gen/names.py``."""
+
+    names: tuple[NameView, ...]
+
+
+@dataclass(frozen=True)
+class RpcView:
+    """One RPC in ``gen/service.py``: ``handler`` is the type of its function, ``entry`` its line in the table."""
+
+    attribute: str
+    handler: str
+    entry: str
+
+
+@dataclass(frozen=True)
+class ServiceView:
+    """One service in ``gen/service.py``."""
+
+    full_name: str
+    class_name: str
+    doc: str
+    loader: str
+    require: str
+    imports: tuple[str, ...]
+    result: str
+    rpcs: tuple[RpcView, ...]
+
+
+@dataclass(frozen=True)
+class ServicesView:
+    """``gen/service.py``."""
+
+    imports: str
+    services: tuple[ServiceView, ...]
+
+
+@dataclass(frozen=True)
+class ClientMethod:
+    """One method of a typed client: the signature's text and the call."""
+
+    signature: str
+    doc: str
+    call: str
+
+
+@dataclass(frozen=True)
+class ClientClass:
+    """The client of one service."""
+
+    class_name: str
+    doc: str
+    component: str
+    service: str
+    methods: tuple[ClientMethod, ...]
+
+
+@dataclass(frozen=True)
+class ClientView:
+    """``gen/clients/<component>.py``."""
+
+    title: str
+    imports: str
+    classes: tuple[ClientClass, ...]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class VendorView:
+    """A class in ``gen/vendors.py``."""
+
+    class_name: str
+    doc: str
+    name: str
+    peer_service: str
+    timeout_seconds: float
+    url_variable: str
+    variables: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class VendorsView:
+    """``gen/vendors.py``."""
+
+    vendors: tuple[VendorView, ...]
+
+
+@dataclass(frozen=True)
+class MainView:
+    """``gen/main.py``."""
+
+    name: str
+    kind: str
+    package: str
+    forward: str
+    require: str
+
+
+@dataclass(frozen=True)
+class BoundariesView:
+    """``.importlinter``: who may not import whom."""
+
+    package: str
+    others: tuple[str, ...]
+    databases: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class BodyView:
+    """What the body of a standard method is made of; ``body``, ``key`` … are field names (see core/shapes.py)."""
+
+    about: str
+    resource: str
+    variable: str
+    repository: str
+    name_class: str
+    key: str
+    resource_key: str
+    body: str
+    wanted_id: str
+    parent: str
+    items: str
+    wrapper: str
+    stamped: bool
+
+
+@dataclass(frozen=True)
+class HandlerView:
+    """A handler that nobody has written yet; one with a ``body`` works as it is, because its shape is standard."""
+
+    doc: str
+    imports: str
+    signature: str
+    response: str
+    file: str
+    streams: bool
+    body: BodyView | None
+
+
+@dataclass(frozen=True)
+class TestView:
+    """``tests/contract/test_contract.py``."""
+
+    name: str
+    package: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class SkeletonView:
+    """What the cookiecutter templates of a kind see: everything is text, laid out already."""
+
+    name: str
+    kind: str
+    package: str
+    path: str
+    requires: str
+    environment: str
+    services: tuple[str, ...]
+    app_imports: str
+    app_fields: tuple[str, ...]
+    app_build: str
+    test_imports: str
+    test_body: str
+    uses: tuple[str, ...]
+    vendors: tuple[str, ...]
+    variables: tuple[str, ...]
+
+    @property
+    def context(self) -> dict[str, object]:
+        """The values as cookiecutter takes them: its own lists are choices, so ours stand in ``{"all": […]}``."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {name: {"all": list(v)} if isinstance(v, tuple) else v for name, v in values.items()}
+
+
+@dataclass(frozen=True)
+class ComponentFiles:
+    """All that a component consists of."""
+
+    unit: Unit
+    files: tuple[FileView, ...]
+    skeleton: SkeletonView

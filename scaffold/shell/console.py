@@ -1,0 +1,145 @@
+"""How things look on a terminal and elsewhere: diagnostics, plans, colours, progress."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from scaffold.core.diagnostics import Diagnostic
+    from scaffold.core.plan import Change, Plan
+
+_STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+_SEVERITY = {"error": "red", "warning": "yellow", "note": "cyan"}
+_MARKS = {"create": "+", "update": "~", "delete": "-", "conflict": "!", "orphan": "?"}
+_ACTION = {"create": "green", "update": "yellow", "delete": "red", "conflict": "red", "orphan": "red"}
+
+
+def colourful(stream: TextIO) -> bool:
+    """Whether colours and progress belong on a stream: a terminal, and no NO_COLOR (https://no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def style(text: str, name: str, stream: TextIO) -> str:
+    """The text in a style, where the stream shows it."""
+    return f"\x1b[{_STYLES[name]}m{text}\x1b[0m" if colourful(stream) else text
+
+
+def printable(text: str) -> str:
+    """Text that came from a proto, a file or a server: control characters are shown, never obeyed by the terminal."""
+    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+
+
+def say(text: str = "", stream: TextIO | None = None) -> None:
+    """Print a line."""
+    print(text, file=stream or sys.stdout, flush=True)
+
+
+def show_diagnostics(diagnostics: Iterable[Diagnostic], stream: TextIO | None = None) -> None:
+    """Print diagnostics, one or two lines each: ``file:line:col: slug: message`` and the remedy."""
+    stream = stream or sys.stderr
+    for d in diagnostics:
+        place = f"{d.where}: " if d.where else ""
+        slug = style(d.slug, _SEVERITY[d.severity.value], stream)
+        prefix = "" if d.severity.value == "error" else f"{d.severity.value}: "
+        say(printable(f"{place}{prefix}") + slug + printable(f": {d.message}"), stream)
+        if d.remedy:
+            say(printable(f"  help: {d.remedy}"), stream)
+
+
+def show_changes(plan: Plan, *, diff: bool = False) -> None:
+    """Print what happens to each file, and with ``diff`` its lines."""
+    out = sys.stdout
+    for change in plan.changes:
+        if change.action == "keep":
+            continue
+        mark = style(_MARKS[change.action], _ACTION[change.action], out)
+        whose = (
+            "" if change.owner == "generated" else f"   ({'yours' if change.owner == 'yours' else 'yours once edited'})"
+        )
+        say(f"{mark} {printable(change.path)}{style(whose, 'dim', out)}")
+        if diff and change.action in ("create", "update", "delete", "conflict"):
+            for line in _diff(change):
+                colour = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
+                say("  " + (style(printable(line), colour, out) if colour else printable(line)))
+
+
+def counts(plan: Plan) -> str:
+    """``9 created, 2 updated, 61 unchanged``."""
+    words = {
+        "create": "created",
+        "update": "updated",
+        "delete": "deleted",
+        "conflict": "in conflict",
+        "orphan": "orphaned",
+    }
+    numbers = {a: sum(c.action == a for c in plan.changes) for a in (*words, "keep")}
+    parts = [f"{numbers[a]} {word}" for a, word in words.items() if numbers[a]]
+    return ", ".join([*parts, f"{numbers['keep']} unchanged"])
+
+
+def plan_json(plan: Plan) -> str:
+    """The plan for programs: changes, decisions and notes; contents are left out."""
+    changes = [
+        {"path": c.path, "action": c.action, "owner": c.owner, "origin": c.origin}
+        for c in plan.changes
+        if c.action != "keep"
+    ]
+    unchanged = sum(c.action == "keep" for c in plan.changes)
+    return json.dumps(
+        {
+            "changes": changes,
+            "unchanged": unchanged,
+            "decisions": diagnostics_data((*plan.conflicts, *plan.orphans)),
+            "notes": diagnostics_data(plan.notes),
+        },
+        indent=2,
+    )
+
+
+def diagnostics_data(diagnostics: Iterable[Diagnostic]) -> list[dict[str, object]]:
+    """Diagnostics for programs."""
+    return [
+        {
+            "slug": d.slug,
+            "severity": d.severity.value,
+            "message": d.message,
+            "path": d.where.path if d.where else "",
+            "line": d.where.line if d.where else 0,
+            "column": d.where.column if d.where else 0,
+            "remedy": d.remedy,
+        }
+        for d in diagnostics
+    ]
+
+
+def show_github(diagnostics: Iterable[Diagnostic]) -> None:
+    """Print diagnostics as GitHub annotations, escaped as its workflow commands want it."""
+    for d in diagnostics:
+        kind = {"error": "error", "warning": "warning", "note": "notice"}[d.severity.value]
+        place = []
+        if d.where:
+            place = [
+                f"file={_github(d.where.path, True)}",
+                f"line={max(d.where.line, 1)}",
+                f"col={max(d.where.column, 1)}",
+            ]
+        text = f"{d.message}. {d.remedy}" if d.remedy else d.message
+        say(f"::{kind} {','.join([*place, f'title={_github(d.slug, True)}'])}::{_github(text, False)}")
+
+
+def _github(text: str, is_property: bool) -> str:
+    text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return text.replace(":", "%3A").replace(",", "%2C") if is_property else text
+
+
+def _diff(change: Change) -> list[str]:
+    before = (change.before or b"").decode(errors="replace").splitlines()
+    after = (change.after or b"").decode(errors="replace").splitlines()
+    lines = list(difflib.unified_diff(before, after, change.path, change.path, lineterm="", n=2))
+    return lines[2:]

@@ -1,0 +1,45 @@
+"""`scaffold init`: make a workspace."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scaffold import __version__
+from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
+from scaffold.core.plan import Plan, make_plan
+from scaffold.core.render import Artifact
+from scaffold.shell import data, skeleton
+from scaffold.shell.workspace import SETTINGS, Workspace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def init(folder: Path) -> Plan:
+    """Write a workspace's own files into a folder that is empty or not there yet. Raises ScaffoldError."""
+    _check_empty(folder)
+    files = skeleton.make(
+        data.folder("templates") / "workspace", {"name": folder.resolve().name or "workspace", "version": __version__}
+    )
+    workspace = Workspace(folder, files[SETTINGS].decode())
+    artifacts = [Artifact(path, content, "yours", "templates/workspace") for path, content in files.items()]
+    plan = make_plan(artifacts, workspace.snapshot(files))
+    workspace.apply(plan)
+    return plan
+
+
+def _check_empty(folder: Path) -> None:
+    """Only a repository's own folder may be there already."""
+    if not folder.exists():
+        return
+    here = sorted(p.name for p in folder.iterdir() if p.name != ".git") if folder.is_dir() else [folder.name]
+    if here:
+        shown = ", ".join(here[:3]) + (" …" if len(here) > 3 else "")
+        raise ScaffoldError(
+            Diagnostic(
+                "destination-not-empty",
+                f"there is something already: {shown}",
+                Location(str(folder)),
+                "name a folder that is empty or does not exist",
+            )
+        )

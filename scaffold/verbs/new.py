@@ -1,0 +1,200 @@
+"""`scaffold new store|process`: a component from protos, recorded in scaffold.toml."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment
+
+from scaffold import __version__
+from scaffold.core import settings as settings_module
+from scaffold.core import starter
+from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
+from scaffold.core.plan import Change, Listed, Plan
+from scaffold.core.settings import Kind, Settings, Unit
+from scaffold.shell import data, protoc, templates
+from scaffold.shell.workspace import SETTINGS, Workspace
+from scaffold.verbs.generate import open_workspace, plan_of, wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for."""
+
+    kind: Kind
+    name: str
+    protos: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
+    vendors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Created:
+    """The new component, what was written, and the starter proto's path (empty where there were protos)."""
+
+    unit: Unit
+    plan: Plan
+    starter: str
+    pending: tuple[str, ...]
+
+
+def new(start: Path, request: Request) -> Created:
+    """Generate a component and record it. Raises ScaffoldError; nothing is written then."""
+    workspace, configuration = open_workspace(start)
+    with workspace.locked(), ExitStack() as stack:
+        unit = _unit(request, configuration)
+        ScaffoldError.raise_if(_problems(unit, workspace, configuration))
+        roots = workspace.roots(configuration.protos.roots)
+        protos = tuple(_import_name(p, start, workspace, roots) for p in request.protos)
+        text, starter_path = "", ""
+        extra: tuple[tuple[str, Path], ...] = ()
+        if not protos:
+            protos = (starter.path(unit.name, workspace.root.resolve().name),)
+            if protoc.locate(protos[0], roots) is None:
+                text = _starter_text(unit, workspace)
+                starter_path = f"{configuration.protos.roots[0].rstrip('/')}/{protos[0]}"
+                extra = ((configuration.protos.roots[0], _on_disk(protos[0], text, stack)),)
+        unit = replace(unit, protos=protos)
+        what = wanted(workspace, _settings(workspace, unit), extra)
+        unit = next(u for u in what.settings.components() if u.name == unit.name)
+        if not unit.services:
+            raise ScaffoldError(_no_service(unit))
+        plan = plan_of(workspace, what)
+        ScaffoldError.raise_if(plan.conflicts)
+        if starter_path:
+            change = Change(starter_path, "create", "yours", None, text.encode(), "starter")
+            plan = replace(
+                plan,
+                changes=(change, *plan.changes),
+                listing=tuple(sorted((*plan.listing, Listed(starter_path, "yours")), key=lambda e: e.path)),
+            )
+        workspace.apply(plan, _text_with(workspace, unit))
+        workspace.forget()
+        pending = tuple(
+            c.path for c in plan.changes if c.path.startswith(unit.root) and c.after and b"HandlerPending" in c.after
+            and "/gen/" not in c.path
+        )  # fmt: skip
+        return Created(unit, plan, starter_path, pending)
+
+
+def _unit(request: Request, configuration: Settings) -> Unit:
+    return Unit(
+        name=request.name,
+        kind=request.kind,
+        package=configuration.python.package.replace("{name}", request.name),
+        path=f"services/{request.name}",
+        protos=(),
+        services=request.services,
+        uses=request.uses,
+        vendors=request.vendors,
+    )
+
+
+def _problems(unit: Unit, workspace: Workspace, configuration: Settings) -> Iterator[Diagnostic]:
+    """Why this component cannot be made, before any proto is read."""
+    yield from settings_module.name_problems(unit.name, unit.package)
+    known = {u.name: u for u in configuration.components()}
+    if unit.name in known:
+        yield Diagnostic(
+            "name-taken",
+            f'"{unit.name}" is a {known[unit.name].kind} already',
+            Location(SETTINGS),
+            "choose another name; after a change of its proto, `scaffold regen` is the command",
+        )
+    elif unit.name in configuration.vendors:
+        yield Diagnostic("name-taken", f'"{unit.name}" is a vendor already', Location(SETTINGS), "choose another name")
+    for used in unit.uses:
+        if used not in known:
+            yield settings_module.unknown_component(used, set(known))
+    for vendor in unit.vendors:
+        if vendor not in configuration.vendors:
+            yield Diagnostic(
+                "unknown-vendor", f"there is no [vendors.{vendor}]", Location(SETTINGS), "add the table first"
+            )
+    folder = workspace.root / unit.path
+    if unit.name not in known and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        yield Diagnostic(
+            "destination-not-empty",
+            "there is something already",
+            Location(unit.path),
+            "move it away, or choose another name",
+        )
+
+
+def _import_name(given: str, start: Path, workspace: Workspace, roots: Sequence[tuple[str, Path]]) -> str:
+    """The name by which a proto is imported, from a path on disk or one relative to a root. Raises ScaffoldError."""
+    on_disk = (start / given).resolve()
+    if on_disk.is_file():
+        for _, root in roots:
+            if on_disk.is_relative_to(root.resolve()):
+                return on_disk.relative_to(root.resolve()).as_posix()
+    if protoc.locate(given, roots) is not None:
+        return given
+    if on_disk.is_file():
+        raise ScaffoldError(
+            Diagnostic(
+                "proto-outside-roots",
+                f"it is under none of the roots ({', '.join(name for name, _ in roots)})",
+                Location(given),
+                f"move it under {roots[0][0]}/, or add its folder to [protos] roots in {SETTINGS}",
+            )
+        )
+    close = get_close_matches(given, protoc.known(roots), n=1, cutoff=0.5)
+    raise ScaffoldError(
+        Diagnostic(
+            "proto-not-found",
+            "there is no such proto, here or under a root",
+            Location(given),
+            f'did you mean "{close[0]}"?' if close else "give a path on disk, or one relative to a root",
+        )
+    )
+
+
+def _settings(workspace: Workspace, unit: Unit) -> Settings:
+    return settings_module.load(_text_with(workspace, unit), __version__)
+
+
+def _text_with(workspace: Workspace, unit: Unit) -> str:
+    """scaffold.toml with the component's table at its end; everything before it byte for byte as it was."""
+    text = workspace.text
+    if text and not text.endswith("\n"):
+        text += "\n"
+    return f"{text}\n{settings_module.table_text(unit)}"
+
+
+def _starter_text(unit: Unit, workspace: Workspace) -> str:
+    environment = Environment(  # proto text, from names that have been checked
+        loader=templates.loader(data.folder("templates")),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    view = starter.starter(unit.name, workspace.root.resolve().name)
+    return environment.get_template(f"stub/starter_{unit.kind}.proto.j2").render(v=view)
+
+
+def _on_disk(name: str, text: str, stack: ExitStack) -> Path:
+    """The starter in a folder of its own, for the compiler to read before anything is written."""
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="scaffold-")))
+    file = folder / name
+    file.parent.mkdir(parents=True)
+    file.write_text(text, encoding="utf-8")
+    return folder
+
+
+def _no_service(unit: Unit) -> Diagnostic:
+    return Diagnostic(
+        "no-service",
+        "there is no service in it",
+        Location(", ".join(unit.protos)),
+        "a component implements at least one `service`; messages alone are imported by those who use them",
+    )

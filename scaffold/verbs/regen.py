@@ -1,0 +1,49 @@
+"""`scaffold plan`, `scaffold regen` and the drift part of `scaffold check`: one plan, computed once, shown or applied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from scaffold import __version__
+from scaffold.verbs.generate import open_workspace, plan_of, wanted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from scaffold.core.plan import Plan
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The plan, and whether it has been carried out."""
+
+    plan: Plan
+    written: bool
+
+    @property
+    def exit_code(self) -> int:
+        """1 where something needs a decision, else 0."""
+        return 1 if self.plan.conflicts or self.plan.orphans else 0
+
+
+def plan(start: Path) -> Outcome:
+    """What `regen` would do. Nothing is written. Raises ScaffoldError."""
+    workspace, settings = open_workspace(start)
+    return Outcome(plan_of(workspace, wanted(workspace, settings)), written=False)
+
+
+def regen(start: Path) -> Outcome:
+    """Bring the workspace to what the protos say. A conflict anywhere means that nothing is written."""
+    workspace, settings = open_workspace(start)
+    with workspace.locked():
+        what = wanted(workspace, settings)
+        outcome = plan_of(workspace, what)
+        if outcome.conflicts:
+            return Outcome(outcome, written=False)
+        workspace.apply(outcome)
+        if outcome.orphans:
+            workspace.forget()
+        else:
+            workspace.remember(what.inputs, outcome, __version__)
+        return Outcome(outcome, written=bool(outcome.writes))

@@ -1,0 +1,158 @@
+"""`scaffold test`: the contract suites, by pytest, in a process of their own."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scaffold.contract import plan as contract_plan
+from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
+from scaffold.verbs.generate import compile_api, open_workspace, with_services
+from scaffold.verbs.run import select
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from scaffold.core.settings import Settings, Unit
+    from scaffold.shell.workspace import Workspace
+
+_NEEDED = ("pytest", "hypothesis", "grpc", "sqlalchemy", "pydantic_settings", "opentelemetry.sdk", "httpx")
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What came of one component's suite."""
+
+    component: str
+    passed: int
+    failed: int
+    pending: int
+    skipped: int
+
+
+@dataclass(frozen=True)
+class Tested:
+    """pytest's exit code, the tallies, and what it printed where that was asked for."""
+
+    exit_code: int
+    tallies: tuple[Tally, ...]
+    seconds: float
+    output: str = ""
+
+
+def test(
+    start: Path,
+    names: Sequence[str] = (),
+    arguments: Sequence[str] = (),
+    *,
+    no_pending: bool = False,
+    quiet: bool = False,
+) -> Tested:
+    """Run the suites of the named components, or of all. ``arguments`` go to pytest. Raises ScaffoldError."""
+    workspace, settings = open_workspace(start)
+    missing = [name for name in _NEEDED if not _found(name)]
+    if missing:
+        raise ScaffoldError(
+            Diagnostic(
+                "extra-missing",
+                f"the contract suite needs packages that are not installed here: {', '.join(missing)}",
+                None,
+                "pip install 'apifirst-scaffold[test]'",
+            )
+        )
+    chosen = select(settings, names)
+    units = {unit.name: unit for unit in settings.components()}
+    files = [f"{units[name].path}/tests/contract/test_contract.py" for name in chosen]
+    ScaffoldError.raise_if(
+        Diagnostic("not-generated", "the contract suite is not there", Location(f), "run `scaffold regen`")
+        for f in files
+        if not workspace.exists(f)
+    )
+    if not files:
+        raise ScaffoldError(
+            Diagnostic(
+                "nothing-to-test", "there is no component yet", Location("scaffold.toml"), "scaffold new store NAME"
+            )
+        )
+    with tempfile.TemporaryDirectory(prefix="scaffold-") as temporary:
+        plan, report = Path(temporary, "plan.json"), Path(temporary, "report.json")
+        plan.write_text(plan_for(workspace, settings).dumps(), encoding="utf-8")
+        command = [sys.executable, "-m", "pytest", "-p", "scaffold.contract.plugin", "-p", "no:cacheprovider"]
+        command += ["--rootdir", str(workspace.root), "-c", os.devnull, "--import-mode=importlib"]
+        command += ["--contract-plan", str(plan), "--contract-workspace", str(workspace.root)]
+        command += ["--contract-report", str(report), "-q"]
+        command += ["--contract-no-pending"] * no_pending
+        ran = subprocess.run(
+            [*command, *files, *arguments], cwd=workspace.root, capture_output=quiet, text=True, check=False
+        )
+        return _tested(ran.returncode, report, (ran.stdout or "") + (ran.stderr or ""))
+
+
+def plan_for(workspace: Workspace, settings: Settings) -> contract_plan.Plan:
+    """What the engine has to know about the workspace."""
+    interpreter = sys.executable
+    units = settings.components()
+    places = _places(workspace, settings, units)
+    components = {}
+    for unit in units:
+        vendors = {}
+        for name in unit.vendors:
+            table = settings.vendors[name]
+            command = tuple(interpreter if i == 0 and w == "python" else w for i, w in enumerate(table.dev or ()))
+            vendors[name] = contract_plan.Vendor(command, tuple(table.env))
+        metadata = dict.fromkeys(settings.metadata.require, "contract")
+        components[unit.name] = contract_plan.Component(
+            kind=unit.kind,
+            package=unit.package,
+            src=unit.source,
+            uses=unit.uses,
+            vendors=vendors,
+            metadata=metadata,
+            places=places,
+        )
+    return contract_plan.Plan(components)
+
+
+def _places(workspace: Workspace, settings: Settings, units: Sequence[Unit]) -> dict[str, str]:
+    """Where each RPC is declared, for failures to point at; nowhere where the protos do not compile at the moment."""
+    roots = workspace.roots(settings.protos.roots)
+    try:
+        api, _ = compile_api(roots, [p for unit in units for p in unit.protos])
+    except ScaffoldError:
+        return {}
+    places = {}
+    for unit in units:
+        for name in with_services(unit, api).services:
+            for method in api.service_by_name[name].methods if name in api.service_by_name else ():
+                root = next((written for written, folder in roots if (folder / method.where.path).is_file()), "")
+                path = f"{root}/{method.where.path}" if root not in ("", ".") else method.where.path
+                places[method.full_name] = f"{path}:{method.where.line}"
+    return places
+
+
+def _tested(exit_code: int, report: Path, output: str) -> Tested:
+    """Pytest's exit codes as ours: 1 and 5 (nothing was judged) are findings, the others are failures to run."""
+    code = {0: 0, 1: 1, 5: 1, 130: 130}.get(exit_code, 2)
+    try:
+        found = json.loads(report.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return Tested(code, (), 0.0, output)
+    tallies = tuple(
+        Tally(name, *(int(table[result]) for result in ("passed", "failed", "pending", "skipped")))
+        for name, table in found["components"].items()
+    )
+    return Tested(code, tallies, float(found["seconds"]), output)
+
+
+def _found(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False

@@ -1,0 +1,1 @@
+"""The business process {{ cookiecutter.name }}: {{ cookiecutter.services.all | join(", ") }}."""

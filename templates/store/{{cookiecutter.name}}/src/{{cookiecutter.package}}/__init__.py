@@ -1,0 +1,1 @@
+"""The data store {{ cookiecutter.name }}: {{ cookiecutter.services.all | join(", ") }}."""

@@ -1,0 +1,34 @@
+"""Showing a trace or finding out what is up costs no import of gRPC, protobuf or OpenTelemetry."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scaffold import run
+from scaffold.core.diagnostics import ScaffoldError
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+def test_heavy_packages_are_imported_late() -> None:
+    script = (
+        "import sys, scaffold.run, scaffold.run.call, scaffold.run.receiver, scaffold.run.request\n"
+        "import scaffold.run.spans, scaffold.run.trace, scaffold.run.up, scaffold.shell.services\n"
+        "print(sorted({'grpc', 'google.protobuf', 'opentelemetry', 'pydantic'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    run.require_extra()
+    monkeypatch.setattr(run, "_NEEDED", ("grpc", "no_such_package", "no_such_package.inside"))
+    with pytest.raises(ScaffoldError, match=r"no_such_package, no_such_package.inside") as caught:
+        run.require_extra()
+    assert caught.value.diagnostics[0].remedy == 'pip install "apifirst-scaffold[run]"'
