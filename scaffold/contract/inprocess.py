@@ -89,6 +89,7 @@ class InProcess:
         """Stop everything, in the opposite order, and remove the databases."""
         for started in reversed(self._started.values()):
             started.running.stop(_GRACE_SECONDS)
+            started.tracing.shutdown()
         self._started.clear()
         for standin in self._standins:
             standin.stop(_GRACE_SECONDS)

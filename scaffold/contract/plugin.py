@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from scaffold.contract.suite import Bench, Case, Result, Verdict
 
-_SHOWN_OUTPUT_LINES = 40
+_SHOWN_OUTPUT_LINES = 30
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,13 +46,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--contract-seed", type=int, metavar="N", default=0, help="which examples are drawn (default: 0)")
     group.addoption(
         "--contract-examples",
-        type=int,
+        type=_positive,
         metavar="N",
         default=plans.DEFAULT_EXAMPLES,
         help=f"how many requests a check draws (default: {plans.DEFAULT_EXAMPLES})",
     )
     group.addoption("--contract-no-pending", action="store_true", help="a handler that is not written is a failure")
     group.addoption("--contract-report", type=Path, metavar="FILE", help="write a summary there, as JSON")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -117,7 +124,8 @@ class ContractSuite:
             self._bench.close()
         if hasattr(session.config, "workerinput"):  # a worker of pytest-xdist: its controller has the reports
             return
-        if exitstatus == pytest.ExitCode.OK and not self._report.judged:
+        planned = self._config.getoption("contract_plan") is not None
+        if planned and exitstatus == pytest.ExitCode.OK and not self._report.judged:
             session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
         self._report.seconds = time.monotonic() - self._begin
         path = self._config.getoption("contract_report")

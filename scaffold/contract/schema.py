@@ -7,8 +7,8 @@ protobuf's own (upb) idea of the bytes, whatever flavour of messages the handler
 
 from __future__ import annotations
 
+import hashlib
 import importlib
-import runpy
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,7 +19,9 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, te
 
 from scaffold.contract.names import parent_pattern
 from scaffold.core.analyse import analyse, join
+from scaffold.core.diagnostics import ScaffoldError
 from scaffold.core.shapes import Kind, Shape, shape
+from scaffold.shell import descriptors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -63,7 +65,8 @@ class Rpc:
 class FieldInfo:
     """A field as a strategy needs it: the IR, and what else is known about it.
 
-    ``required``: it must be set. ``names``: the resource (a message's full name) whose name goes into it, if any.
+    ``required``: it must be set. ``names``: the resource (a message's full name) whose name goes into it, if any; ``own`` when
+    that is the name of the very message that the field is in.
     ``identifier``: the caller makes up an id, for a new resource (AIP-133) or for the request itself (AIP-155).
     """
 
@@ -71,12 +74,17 @@ class FieldInfo:
     required: bool = False
     output_only: bool = False
     names: str = ""
+    own: bool = False
     identifier: bool = False
 
 
 @dataclass(frozen=True)
 class Schema:
-    """The API of one component. ``services`` are the full names of those that it implements."""
+    """The API of one component.
+
+    ``services`` are the full names of those that it implements; ``digest`` tells APIs apart in reports. ``references`` are the
+    resource types that fields name, by message and field; ``places`` where RPCs (by full name) are declared.
+    """
 
     api: Api
     services: tuple[str, ...]
@@ -131,7 +139,9 @@ class Schema:
         for f in message.fields:
             required = "REQUIRED" in f.behaviors or _is_required(descriptor.fields_by_name[f.name])
             identifier = (message.full_name, f.name) in self._identifiers
-            yield FieldInfo(f, required, "OUTPUT_ONLY" in f.behaviors, self._names(message, f), identifier)
+            names = self._names(message, f)
+            own = names == message.full_name
+            yield FieldInfo(f, required, "OUTPUT_ONLY" in f.behaviors, names, own, identifier)
 
     def _names(self, message: Message, field: Field) -> str:
         """The resource whose name goes into a field: by its option, its shape, or because it is the resource's own key."""
@@ -182,21 +192,20 @@ def text(message: Instance) -> str:
 def read(src: Path, package: str, places: Mapping[str, str] | None = None) -> Schema:
     """The schema of a generated component, from its ``gen/descriptors.py``. Raises SchemaError."""
     path = src / package / "gen" / "descriptors.py"
-    if not path.is_file():
-        raise SchemaError(f"{path} is missing: `scaffold regen` writes it")
     try:
-        module: dict[str, Any] = runpy.run_path(str(path))
-        for name in module["INSTALLED"]:
+        found = descriptors.read(path, str(path))
+    except ScaffoldError as error:
+        raise SchemaError(str(error)) from None
+    own = dict((*found.kept, *found.files))
+    try:
+        for name in found.installed:
             importlib.import_module(name)
-        own = dict((*module["KEPT"], *module["FILES"]))
-        return make(own, tuple(module["SERVICES"]), str(module["DIGEST"]), places)
-    except Exception as error:
-        raise SchemaError(f"{path} cannot be read: {type(error).__name__}: {error}") from error
+        return make(own, found.services, places)
+    except (ImportError, KeyError, TypeError) as error:
+        raise SchemaError(f"{path}: the API's files do not fit together: {error}") from error
 
 
-def make(
-    files: Mapping[str, bytes], services: tuple[str, ...], digest: str = "", places: Mapping[str, str] | None = None
-) -> Schema:
+def make(files: Mapping[str, bytes], services: tuple[str, ...], places: Mapping[str, str] | None = None) -> Schema:
     """A schema from serialized FileDescriptorProtos by file name; imports that are not among them must be installed ones.
 
     Raises KeyError for an import that nobody has, and TypeError for files that do not fit together.
@@ -206,6 +215,7 @@ def make(
     for file in ordered:
         pool.AddSerializedFile(file.SerializeToString())
     api = analyse(join([file.SerializeToString() for file in ordered]))
+    digest = hashlib.sha256(b"".join(files[name] for name in sorted(files))).hexdigest()
     return Schema(api, services, digest, pool, dict(_references(ordered)), places or {})
 
 

@@ -94,7 +94,7 @@ def _floats(width: int) -> SearchStrategy[float]:
 # Each of these holds several things that programs stumble over: few examples then find much.
 _ODD_TEXTS = (
     "\x00 a\x00b \x7f",
-    "'; DROP TABLE x; -- \"quoted\" \\ %s %d {0} ${x} {{7*7}} <b>&amp;</b>",
+    '\'; DROP TABLE x; -- "quoted" \\ %s %d {0} ${x} {{7*7}} <b>&amp;</b>',
     "../../etc/passwd/a/b",
     " line\r\nline\ttab\ufeff\u2028",
     "🧀 🏳️\u200d🌈 \U0010ffff \uffff \u202eabc e\u0301 İ ß ﬀ",
@@ -106,6 +106,8 @@ _BYTES = (b"a", b"", b"\x00", b"\xff\xfe", b"\x80", bytes(range(64)), b"a" * 300
 _IDENTIFIERS = ("a1", "espresso-cup", "0", "x", "a-b-c", "z9", "b" * 40)
 
 _TEXT = st.sampled_from(_TEXTS)
+_PLAIN_TEXT = st.sampled_from(_PLAIN_TEXTS)
+_ODD_TEXT = _PLAIN_TEXT | st.sampled_from(_ODD_TEXTS)
 _SCALARS: Mapping[str, SearchStrategy[Any]] = {
     **{type_: _integers(*range_) for type_, range_ in _RANGES.items()},
     "bool": st.booleans(),
@@ -119,7 +121,7 @@ _PLAIN: Mapping[str, SearchStrategy[Any]] = {
     "bool": st.booleans(),
     "float": st.sampled_from((1.0, 0.5, 2.0, 100.0)),
     "double": st.sampled_from((1.0, 0.5, 2.0, 100.0)),
-    "string": st.sampled_from(_PLAIN_TEXTS),
+    "string": _PLAIN_TEXT,
     "bytes": st.sampled_from((b"a", b"plain bytes")),
 }
 # What stands in a field that must be set when the budget is spent.
@@ -132,12 +134,10 @@ _SIMPLEST: Mapping[str, Any] = {
     "bytes": b"a",
 }
 
-_ODD = {
-    **{type_: plain | plain | _SCALARS[type_] for type_, plain in _PLAIN.items()},
-    "string": _PLAIN["string"] | st.sampled_from(_ODD_TEXTS),
-}
+_ODD = {**{type_: plain | _SCALARS[type_] for type_, plain in _PLAIN.items()}, "string": _ODD_TEXT}
 _BY_STYLE = {Style.PLAIN: _PLAIN, Style.ODD: _ODD, Style.EDGES: _SCALARS, Style.LOOSE: _SCALARS}
 
+_VALID_STYLES = st.sampled_from((Style.PLAIN, Style.ODD, Style.ODD, Style.ODD, Style.EDGES))
 _SMALL = st.integers(0, 2)
 _COIN = st.booleans()
 _IDENTIFIER = st.sampled_from(_IDENTIFIERS)
@@ -169,8 +169,7 @@ class Requests:
 
     def valid(self, name: str) -> SearchStrategy[Instance]:
         """Messages that the proto allows, in all styles that are so."""
-        odd = self.message(name, Style.ODD)
-        return self.message(name, Style.PLAIN) | odd | odd | self.message(name, Style.EDGES)
+        return _VALID_STYLES.flatmap(lambda style: self.message(name, style))
 
     def several(self, name: str, stream: bool, style: Style | None = None) -> SearchStrategy[tuple[Instance, ...]]:
         """What a call sends: one message, or where the client streams none to four. Valid ones without a style."""
@@ -271,7 +270,8 @@ class _Filler:
 
     def _must_hold(self, info: FieldInfo) -> bool:
         """Whether a field is to be set: what is required; and who means well always says which resource is meant."""
-        return (info.required and self.style is not Style.LOOSE) or (bool(info.names) and self.well_meaning)
+        points_elsewhere = bool(info.names) and not info.own
+        return (info.required and self.style is not Style.LOOSE) or (points_elsewhere and self.well_meaning)
 
     def _too_deep(self, info: FieldInfo, depth: int) -> bool:
         return info.field.type in ("message", "group") and (depth >= _DEPTH or self.budget <= 0)

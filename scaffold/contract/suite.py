@@ -11,6 +11,7 @@ from scaffold.contract.checks import checks_of_component, checks_of_rpc
 from scaffold.contract.plan import DEFAULT_EXAMPLES
 from scaffold.contract.targets import TargetError
 from scaffold.contract.trial import Pending, Subject, Trial, Unanswered, Undecided, Violation
+from scaffold.contract.wire import CALL_SECONDS
 from scaffold.core.shapes import Kind
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Bench:
     workspace: Path
     seed: int = 0
     examples: int = DEFAULT_EXAMPLES
+    timeout: float = CALL_SECONDS
     _subjects: dict[str, Subject] = field(default_factory=dict)
     _broken: set[str] = field(default_factory=set)
 
@@ -70,7 +72,8 @@ class Bench:
         if name not in self._subjects:
             component = self.plan.components[name]
             for used in component.uses:
-                self.subject(used)
+                if used in self.plan.components:
+                    self.subject(used)
             self._subjects[name] = Subject(
                 name,
                 schema.read(self.workspace / component.src, component.package, component.places),
@@ -78,6 +81,7 @@ class Bench:
                 metadata=tuple(component.metadata.items()),
                 uses=component.uses,
                 siblings=self._subjects,
+                timeout=self.timeout,
             )
         return self._subjects[name]
 
@@ -113,9 +117,7 @@ class Bench:
 
     def _report(self, case: Case, violation: Violation) -> str:
         """What is broken, the calls that show it, where it is written, and how to see it again."""
-        again = [
-            "scaffold", "test", case.component, "--", "-k", case.name, "--contract-seed", str(self.seed),
-        ]  # fmt: skip
+        again = ["scaffold", "test", case.component, "--", "-k", case.name, "--contract-seed", str(self.seed)]
         if self.examples != DEFAULT_EXAMPLES:
             again += ["--contract-examples", str(self.examples)]
         where = f"{case.rpc.where}\n" if case.rpc and case.rpc.where else ""

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from scaffold.contract.schema import text
 from scaffold.contract.strategies import Requests
-from scaffold.contract.wire import Caller, Outcome
+from scaffold.contract.wire import CALL_SECONDS, Caller, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -121,6 +121,7 @@ class Subject:
     metadata: Metadata = ()
     uses: tuple[str, ...] = ()
     siblings: Mapping[str, Subject] = field(default_factory=dict)
+    timeout: float = CALL_SECONDS
     caller: Caller | None = None
     pending: dict[str, str] = field(default_factory=dict)
     unanswered: set[str] = field(default_factory=set)
@@ -129,7 +130,7 @@ class Subject:
     def connect(self) -> Caller:
         """The connection to the running component, which is started for it. Raises TargetError."""
         if self.caller is None:
-            self.caller = Caller(self.launcher.open(self.name).address, self.metadata)
+            self.caller = Caller(self.launcher.open(self.name).address, self.metadata, self.timeout)
         return self.caller
 
     def spans(self, trace_id: str) -> tuple[Span, ...]:
@@ -201,7 +202,7 @@ class Trial:
         caller = self.subject.connect()
         trace_id, parent_id = self.fresh_trace()
         headers = metadata or (traceparent(trace_id, parent_id) if self.subject.uses else ())
-        outcome = caller.call(rpc, [r.SerializeToString() for r in requests], headers)
+        outcome = caller.call(rpc, [r.SerializePartialToString() for r in requests], headers)
         self.exchanges.append(Exchange(rpc, requests, outcome))
         pending = self._pending(rpc, outcome, trace_id)
         if pending is not None:

@@ -23,6 +23,8 @@ DOWNSTREAM = "DOWNSTREAM_FAILED"
 _DETAILS = "grpc-status-details-bin"
 _MOST_MESSAGES = 500
 
+CALL_SECONDS = 10.0
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -75,7 +77,7 @@ class Caller:
 
     address: str
     metadata: Metadata = ()
-    timeout: float = 10.0
+    timeout: float = CALL_SECONDS
     patience: float = 1.0
     _slow: set[str] = field(default_factory=set)
 

@@ -223,16 +223,21 @@ class _Builder:
     def _messages(self, package: str) -> MessagesView:
         messages, enums = self._declared(package)
         names = self._exported(package)
-        exports = [Export(names[m.full_name], f"message({pycode.literal(m.full_name)})") for m in messages]
-        for enum in enums:
-            exports.append(Export(names[enum.full_name], f"enum({pycode.literal(enum.full_name)})"))
+        imports = Imports(frozenset(names.values()))
+        make = {
+            name: imports.add("..runtime.common.messages", name)
+            for name, there in (("enum", enums), ("message", messages))
+            if there
+        }
+        exports = [Export(names[m.full_name], f"{make['message']}({pycode.literal(m.full_name)})") for m in messages]
+        exports += [Export(names[e.full_name], f"{make['enum']}({pycode.literal(e.full_name)})") for e in enums]
         exports += [Export(names[f"{e.full_name}.{v.name}"], str(v.number)) for e in enums for v in e.values]
-        makers = [name for name, there in (("enum", enums), ("message", messages)) if there]
+        exports += [e for m in messages for e in _reserved(m, names[m.full_name])]
         writer = StubWriter(self._api, self._modules, package, names)
         classes = (*(writer.enum(e) for e in enums), *(writer.message(m) for m in messages))
         return MessagesView(
             title=package or "(no package)",
-            imports=f"from ..runtime.common.messages import {', '.join(makers)}" if makers else "",
+            imports=imports.lines(),
             exports=tuple(exports),
             stub_imports=writer.imports(),
             classes=classes,
@@ -669,6 +674,19 @@ def _collection(message: Message) -> str:
         if segments:
             return naming.identifier(naming.snake(segments[-1].replace("-", "_")))
     return naming.plural(naming.snake(message.name))
+
+
+def _reserved(message: Message, path: str) -> Iterator[Export]:
+    """What is nested under a name that Python reserves (``Outer.None``), again under one that can be written."""
+    for nested in (*message.messages, *message.enums):
+        inner = f"{path}.{naming.identifier(nested.name)}"
+        if inner != f"{path}.{nested.name}":
+            yield Export(inner, f"getattr({path}, {pycode.literal(nested.name)})")
+    for value in (value for enum in message.enums for value in enum.values):
+        if naming.identifier(value.name) != value.name:
+            yield Export(f"{path}.{naming.identifier(value.name)}", str(value.number))
+    for nested in message.messages:
+        yield from _reserved(nested, f"{path}.{naming.identifier(nested.name)}")
 
 
 def _last(full_name: str) -> str:

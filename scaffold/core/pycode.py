@@ -32,6 +32,7 @@ def docstring(text: str, indent: int = 0) -> str:
     """
     pad = " " * indent
     text = text.strip()
+    text = f" {text}" if text.startswith('"') else text  # formatters put that space, too
     hostile = '"""' in text or text.endswith('"')
     lines = [p for line in text.splitlines() for p in _wrap(_escaped(line.rstrip(), hostile), WIDTH - indent - 6)]
     if len(lines) < 2:
@@ -105,8 +106,11 @@ class Imports:
             else:
                 groups[_group(name, first_party)].append(f"import {name}")
         for module in sorted(modules, key=_import_order):
-            line = statement(module, sorted(modules[module], key=member_order))
-            groups[_group(module, first_party)].append(line)
+            # An import under another name stands alone, in its place among the others, as isort has it.
+            plain = sorted((n for n in modules[module] if " as " not in n), key=member_order)
+            renamed = sorted((n for n in modules[module] if " as " in n), key=member_order)
+            lines = [statement(module, [name]) for name in renamed] + ([statement(module, plain)] if plain else [])
+            groups[_group(module, first_party)].extend(lines)
         return "\n\n".join("\n".join(group) for group in groups if group)
 
 

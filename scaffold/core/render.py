@@ -10,8 +10,6 @@ from jinja2 import BaseLoader, Environment, StrictUndefined
 from scaffold.core import stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from scaffold.core.view import FileView, Owner
 
 
@@ -26,18 +24,25 @@ class Artifact:
     rpc: str = ""
 
 
-def render(files: Iterable[FileView], loader: BaseLoader) -> tuple[Artifact, ...]:
-    """Render and stamp every file. The loader knows the templates of ``templates/generated`` and ``templates/stub``."""
-    environment = Environment(
-        loader=loader, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined
-    )
-    return tuple(_artifact(file, environment) for file in files)
+class Renderer:
+    """Renders and stamps files. One of them serves a whole run: a template is compiled once."""
 
+    def __init__(self, loader: BaseLoader) -> None:
+        """``loader`` knows the templates of ``templates/generated`` by their path, those of ``templates/stub`` under `stub/`."""
+        # No HTML escaping: what comes from a proto has been escaped for Python, where it was laid out.
+        self._environment = Environment(
+            loader=loader, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined
+        )
 
-def _artifact(file: FileView, environment: Environment) -> Artifact:
-    text = environment.get_template(file.template).render(v=file.view) if file.template else file.text
-    if file.owner == "generated":
-        text = stamp.generated(file.path, file.origin, text)
-    elif file.owner == "stub":
-        text = stamp.stub(file.origin, text)
-    return Artifact(file.path, text.encode(), file.owner, file.origin, file.rpc)
+    def artifact(self, file: FileView) -> Artifact:
+        """The file with its content, stamped by its owner."""
+        text = self.text(file.template, file.view) if file.template else file.text
+        if file.owner == "generated":
+            text = stamp.generated(file.path, file.origin, text)
+        elif file.owner == "stub":
+            text = stamp.stub(file.origin, text)
+        return Artifact(file.path, text.encode(), file.owner, file.origin, file.rpc)
+
+    def text(self, template: str, view: object) -> str:
+        """A template filled with a view, as ``v``."""
+        return self._environment.get_template(template).render(v=view)

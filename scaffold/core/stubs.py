@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scaffold.core import naming, pycode
+from scaffold.core.api import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from scaffold.core.api import Api, Enum, Field, Message
 
@@ -23,6 +24,7 @@ class StubWriter:
         self._modules = modules
         self._package = package
         self._names = names
+        self._declared = frozenset(_declared(api, package))
         self._lines: set[str] = set()
 
     def imports(self) -> str:
@@ -41,39 +43,43 @@ class StubWriter:
     def enum(self, enum: Enum, indent: int = 0) -> str:
         """An enum: at run time its name is a wrapper with Name() and Value(), its values are ints beside it."""
         pad = " " * indent
-        self._use("..runtime.common.messages", "EnumType")
+        kind = self._use("..runtime.common.messages", "EnumType")
         base = self._builtin("int")
         name = self._names[enum.full_name] if not indent else naming.identifier(enum.name)
-        qualified = self._qualified(enum.full_name)
-        lines = [f"{pad}class {name}({base}, metaclass=_EnumType):"]
+        qualified = self._qualified(enum.full_name, enum.full_name)
+        lines = [f"{pad}class {name}({base}, metaclass={kind}):"]
         lines.append(f"{pad}    {pycode.docstring(enum.doc or f'The enum {enum.full_name}.', indent + 4)}")
         lines.append("")
-        values = [naming.identifier(v.name) for v in enum.values]
-        self._use("typing", "ClassVar")
-        lines += [f"{pad}    {value}: _ClassVar[{qualified}]" for value in values]
+        constant = self._use("typing", "ClassVar")
+        # A value that is named by a keyword has no attribute that Python could say; it is beside the enum only.
+        values = [v.name for v in enum.values if naming.identifier(v.name) == v.name]
+        lines += [f"{pad}    {value}: {constant}[{qualified}]" for value in values]
         outside = [
             (self._names[f"{enum.full_name}.{v.name}"] if not indent else naming.identifier(v.name))
             for v in enum.values
         ]
-        final = "_ClassVar[{}]" if indent else "{}"
-        lines += ["", *(f"{pad}{value}: {final.format(qualified)}" for value in outside)]
+        final = f"{constant}[{qualified}]" if indent else qualified
+        lines += ["", *(f"{pad}{value}: {final}" for value in outside)]
         return "\n".join(lines)
 
     def message(self, message: Message, indent: int = 0, scope: tuple[str, ...] = ()) -> str:
         """A message class with what is nested in it."""
         pad, inner = " " * indent, " " * (indent + 4)
-        self._use("google.protobuf.message", "Message")
+        base = self._use("google.protobuf.message", "Message")
         name = self._names[message.full_name] if not indent else naming.identifier(message.name)
         doc = pycode.docstring(message.doc or f"The message {message.full_name}.", indent + 4)
-        parts = [f"{pad}class {name}(_Message):\n{inner}{doc}"]
+        parts = [f"{pad}class {name}({base}):\n{inner}{doc}"]
         parts += [self.enum(e, indent + 4) for e in message.enums]
         parts += [self.message(m, indent + 4) for m in message.messages if not m.map_entry]
         fields = [f for f in message.fields if naming.identifier(f.name) == f.name]
-        if fields:
-            parts.append("\n".join(self._attribute(f, message, inner) for f in fields))
+        attributes = "\n".join(self._attribute(f, message, inner) for f in fields)
         methods = [self._constructor(fields, message, indent + 4, len(fields) < len(message.fields))]
         methods += self._presence(message, indent + 4)
-        return "\n\n".join([*parts, "\n".join(methods)])
+        text = "\n".join(methods)
+        if attributes:
+            # Formatters keep one-line functions of a stub together.
+            text = f"{attributes}\n{text}" if attributes.endswith(": ...") else f"{attributes}\n\n{text}"
+        return "\n\n".join([*parts, text])
 
     def _attribute(self, field: Field, message: Message, pad: str) -> str:
         """A field: scalars can be assigned, containers and messages only changed in place."""
@@ -82,19 +88,21 @@ class StubWriter:
         if not field.repeated and field.type not in ("message", "group"):
             return f"{pad}{name}: {self._type(field, message)}{doc}"
         body = f"\n{pad}    {pycode.docstring(field.doc, len(pad) + 4)}" if field.doc else " ..."
-        self._use("builtins", "property")
-        return f"{pad}@_property\n{pad}def {name}(self) -> {self._container(field, message)}:{body}"
+        decorator = self._use("builtins", "property")
+        return f"{pad}@{decorator}\n{pad}def {name}(self) -> {self._container(field, message)}:{body}"
 
     def _constructor(self, fields: list[Field], message: Message, indent: int, more: bool) -> str:
-        items = ["self"]
+        itself = "self"
+        while any(f.name == itself for f in fields):
+            itself += "_"
+        items = [itself]
         if fields:
             items.append("*")
         for field in fields:
             items.append(f"{field.name}: {self._accepted(field, message)} = ...")
         if more:
             # Fields that are named by a Python keyword: Message(**{"from": …}).
-            self._use("builtins", "object")
-            items.append("**keywords: _object")
+            items.append(f"**keywords: {self._builtin('object')}")
         return " " * indent + pycode.fit("def __init__(", tuple(items), ") -> None: ...", indent)
 
     def _presence(self, message: Message, indent: int) -> list[str]:
@@ -111,16 +119,13 @@ class StubWriter:
         overload = len(message.oneofs) > 1
         for oneof in message.oneofs:
             members = [f.name for f in message.fields if f.oneof == oneof]
-            if overload:
-                self._use("typing", "overload")
-            prefix = f"{pad}@_overload\n" if overload else ""
+            prefix = f"{pad}@{self._use('typing', 'overload')}\n" if overload else ""
             group, member = self._literal([oneof]), self._literal(members)
             parts.append(f"{prefix}{pad}def WhichOneof(self, oneof_group: {group}) -> {member} | None: ...")
         return parts
 
     def _literal(self, names: list[str]) -> str:
-        self._use("typing", "Literal")
-        return f"_Literal[{', '.join(pycode.literal(n) for n in names)}]"
+        return f"{self._use('typing', 'Literal')}[{', '.join(pycode.literal(n) for n in names)}]"
 
     def _container(self, field: Field, message: Message) -> str:
         if not field.repeated:
@@ -129,27 +134,25 @@ class StubWriter:
         if entry is not None:
             key, value = entry.fields[0], entry.fields[1]
             kind = "MessageMap" if value.type == "message" else "ScalarMap"
-            self._use("google.protobuf.internal.containers", kind)
-            return f"_{kind}[{self._type(key, message)}, {self._type(value, message)}]"
+            container = self._use("google.protobuf.internal.containers", kind)
+            return f"{container}[{self._type(key, message)}, {self._type(value, message)}]"
         kind = (
             "RepeatedCompositeFieldContainer" if field.type in ("message", "group") else "RepeatedScalarFieldContainer"
         )
-        self._use("google.protobuf.internal.containers", kind)
-        return f"_{kind}[{self._type(field, message)}]"
+        return f"{self._use('google.protobuf.internal.containers', kind)}[{self._type(field, message)}]"
 
     def _accepted(self, field: Field, message: Message) -> str:
         """What the constructor takes for a field."""
         entry = self._map_entry(field)
         if entry is not None:
-            self._use("collections.abc", "Mapping")
+            mapping = self._use("collections.abc", "Mapping")
             key, value = entry.fields[0], entry.fields[1]
-            return f"_Mapping[{self._type(key, message)}, {self._type(value, message)}] | None"
+            return f"{mapping}[{self._type(key, message)}, {self._type(value, message)}] | None"
         kind = self._type(field, message)
         if field.type == "enum":
             kind = f"{kind} | {self._builtin('str')}"
         if field.repeated:
-            self._use("collections.abc", "Iterable")
-            return f"_Iterable[{kind}] | None"
+            return f"{self._use('collections.abc', 'Iterable')}[{kind}] | None"
         return f"{kind} | None"
 
     def _map_entry(self, field: Field) -> Message | None:
@@ -160,29 +163,24 @@ class StubWriter:
 
     def _type(self, field: Field, message: Message) -> str:
         if field.type in ("message", "group", "enum"):
-            return self._qualified(field.type_name, message)
+            return self._qualified(field.type_name, message.full_name)
         return self._builtin(_PYTHON_TYPES.get(field.type, "int"))
 
-    def _qualified(self, full_name: str, inside: Message | None = None) -> str:
-        """How a message or enum is written in this module."""
+    def _qualified(self, full_name: str, inside: str) -> str:
+        """How a message or enum is written in the class of another one (``inside``, by its full name)."""
         declared = self._api.message_by_name.get(full_name) or self._api.enum_by_name[full_name]
         package = self._api.packages[declared.file]
         path = (full_name.removeprefix(f"{package}.") if package else full_name).split(".")
         rest = "".join(f".{naming.identifier(p)}" for p in path[1:])
         if package == STANDARD:
             module = declared.file.removesuffix(".proto").rpartition("/")[2] + "_pb2"
-            self._use("google.protobuf", module)
-            return f"_{module}.{path[0]}{rest}"
+            return f"{self._use('google.protobuf', module)}.{path[0]}{rest}"
         if package != self._package:
-            module = self._modules[package]
-            self._use(".", module)
-            return f"_{module}.{self._top_name(package, path[0])}{rest}"
+            return f"{self._use('.', self._modules[package])}.{self._top_name(package, path[0])}{rest}"
         top = self._names[f"{package}.{path[0]}" if package else path[0]]
-        if inside is not None and self._hidden(top, inside):
-            # A nested type, or a field, of the same name would be found first.
-            module = self._modules[package]
-            self._use(".", module)
-            return f"_{module}.{top}{rest}"
+        if self._hidden(top, inside):
+            # Something of the same name in the class, or in one around it, would be found first.
+            return f"{self._use('.', self._modules[package])}.{top}{rest}"
         return f"{top}{rest}"
 
     def _top_name(self, package: str, name: str) -> str:
@@ -190,23 +188,47 @@ class StubWriter:
         enums = [e for e in self._api.enums if self._api.packages[e.file] == package]
         return module_names(messages, enums)[f"{package}.{name}" if package else name]
 
-    def _hidden(self, top: str, inside: Message) -> bool:
-        scope = inside.full_name
-        while (message := self._api.message_by_name.get(scope)) is not None:
-            inner = {n.full_name for n in message.messages} | {n.full_name for n in message.enums}
-            if f"{scope}.{top}" in inner or message.field(top) is not None:
+    def _hidden(self, top: str, inside: str) -> bool:
+        enum = self._api.enum_by_name.get(inside)
+        if enum is not None:
+            if any(value.name == top for value in enum.values):
                 return True
-            scope = scope.rpartition(".")[0]
+            inside = inside.rpartition(".")[0]
+        while (message := self._api.message_by_name.get(inside)) is not None:
+            inner = {n.name for n in (*message.messages, *message.enums)}
+            inner |= {value.name for nested in message.enums for value in nested.values}
+            if top in inner or top in _METHODS or message.field(top) is not None:
+                return True
+            inside = inside.rpartition(".")[0]
         return False
 
     def _builtin(self, name: str) -> str:
-        self._use("builtins", name)
-        return f"_{name}"
+        return self._use("builtins", name)
 
-    def _use(self, module: str, name: str) -> None:
-        """Import under a private name: no field or message of the API hides it."""
-        self._lines.add(f"from {module} import {name} as _{name}")
+    def _use(self, module: str, name: str) -> str:
+        """Import under a private name that nothing in the API hides; return that name."""
+        local = f"_{name}"
+        while local in self._declared:
+            local += "_"
+        self._lines.add(f"from {module} import {name} as {local}")
+        return local
 
+
+def _declared(api: Api, package: str) -> Iterator[str]:
+    """Every name that a package declares at any depth."""
+    for top in api.messages:
+        if api.packages[top.file] == package:
+            for message in walk(top):
+                yield message.name
+                yield from (field.name for field in message.fields)
+                yield from (value.name for enum in message.enums for value in (enum, *enum.values))
+    for enum in api.enums:
+        if api.packages[enum.file] == package:
+            yield from (value.name for value in (enum, *enum.values))
+
+
+# What a message's class defines besides its fields and nested types.
+_METHODS = frozenset({"HasField", "ClearField", "WhichOneof"})
 
 _PYTHON_TYPES = {"string": "str", "bytes": "bytes", "bool": "bool", "double": "float", "float": "float"}
 

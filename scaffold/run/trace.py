@@ -253,11 +253,11 @@ class _Layout:
         return _cut(f"{stem}{who:{self.who + _GAP}}{printable(row.what)}", width)
 
     def _bar(self, row: Row) -> str:
-        """Blanks and blocks: at least one block, and never beyond the column."""
+        """Blanks and blocks: at least one block; everything ends within the trace, and so within the column."""
         begin = row.span.start_ns - self.start
         left = min(begin * self.bar // self.total, self.bar - 1)
         right = round((begin + row.span.duration_ns) * self.bar / self.total)
-        return " " * left + _BLOCK * (min(max(right, left + 1), self.bar) - left)
+        return " " * left + _BLOCK * max(1, right - left)
 
 
 def _status(row: Row) -> str:

@@ -6,7 +6,6 @@ that the system takes back when this process dies keeps a second ``up`` of the s
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import json
 import os

@@ -53,20 +53,42 @@ def show_diagnostics(diagnostics: Iterable[Diagnostic], stream: TextIO | None = 
 
 
 def show_changes(plan: Plan, *, diff: bool = False) -> None:
-    """Print what happens to each file, and with ``diff`` its lines."""
+    """Print what happens: a line for each file that is or can become the user's, one for all generated ones of a folder.
+
+    With ``diff`` every file has a line, and its changed lines.
+    """
     out = sys.stdout
+    folders: dict[tuple[str, str], int] = {}
     for change in plan.changes:
         if change.action == "keep":
             continue
+        if change.owner == "generated" and not diff and change.action in ("create", "update", "delete"):
+            key = (_component(change.path), change.action)
+            folders[key] = folders.get(key, 0) + 1
+            continue
         mark = style(_MARKS[change.action], _ACTION[change.action], out)
-        whose = (
-            "" if change.owner == "generated" else f"   ({'yours' if change.owner == 'yours' else 'yours once edited'})"
-        )
+        whose = {"generated": "", "stub": "   (yours once edited)", "yours": "   (yours)"}[change.owner]
         say(f"{mark} {printable(change.path)}{style(whose, 'dim', out)}")
-        if diff and change.action in ("create", "update", "delete", "conflict"):
-            for line in _diff(change):
-                colour = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
-                say("  " + (style(printable(line), colour, out) if colour else printable(line)))
+        if diff:
+            _show_diff(change)
+    for (folder, action), count in folders.items():
+        mark = style(_MARKS[action], _ACTION[action], out)
+        say(f"{mark} {printable(folder)}: {count} generated file{'s' if count > 1 else ''}")
+
+
+def _component(path: str) -> str:
+    """The folder that a generated file is reported under: that of its component."""
+    for inside in ("/src/", "/tests/contract/", "/.importlinter"):
+        head, found, _ = path.partition(inside)
+        if found:
+            return head
+    return path
+
+
+def _show_diff(change: Change) -> None:
+    for line in _diff(change):
+        colour = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
+        say("  " + (style(printable(line), colour, sys.stdout) if colour else printable(line)))
 
 
 def counts(plan: Plan) -> str:

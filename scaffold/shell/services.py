@@ -300,7 +300,13 @@ def _quoted(process: ServiceProcess) -> str:
 
 
 def _by_hand(launch: Launch) -> str:
-    return f"cd {shlex.quote(str(launch.cwd))} && PORT={launch.port} {shlex.join(launch.command)}"
+    """The command line that does the same in a shell like ours, but for tracing: whatever received spans is gone then."""
+    settings = [
+        f"{name}={shlex.quote(value)}"
+        for name, value in sorted(launch.env.items())
+        if os.environ.get(name) != value and not name.startswith("OTEL_")
+    ]
+    return " ".join(["cd", shlex.quote(str(launch.cwd)), "&&", *settings, shlex.join(launch.command)])
 
 
 def _signal_name(number: int) -> str:

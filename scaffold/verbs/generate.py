@@ -11,7 +11,7 @@ from scaffold.core import analyse, settings
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
 from scaffold.core.files import component_files
 from scaffold.core.plan import Plan, make_plan
-from scaffold.core.render import Artifact, render
+from scaffold.core.render import Artifact, Renderer
 from scaffold.shell import data, protoc, skeleton, templates
 from scaffold.shell.workspace import Workspace
 
@@ -50,10 +50,10 @@ def wanted(workspace: Workspace, configuration: Settings, extra_roots: Sequence[
     folder = data.folder("templates")
     runtimes = {kind: templates.runtime(folder, kind) for kind in sorted({unit.kind for unit in units})}
     components = [component_files(u, api, configuration, serialized, runtimes[u.kind]) for u in units]
-    loader = templates.loader(folder)
+    renderer = Renderer(templates.loader(folder))
     artifacts: list[Artifact] = []
     for component in components:
-        artifacts += render(component.files, loader)
+        artifacts += map(renderer.artifact, component.files)
         artifacts += _skeleton(workspace, component, folder / component.unit.kind)
     notes = (*settings.notes(configuration, text=workspace.text), *protoc.shadowed(roots))
     return Wanted(configuration, api, tuple(artifacts), notes, tuple(_inputs(workspace, roots, api, folder)))

@@ -9,13 +9,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment
-
 from scaffold import __version__
 from scaffold.core import settings as settings_module
 from scaffold.core import starter
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
 from scaffold.core.plan import Change, Listed, Plan
+from scaffold.core.render import Renderer
 from scaffold.core.settings import Kind, Settings, Unit
 from scaffold.shell import data, protoc, templates
 from scaffold.shell.workspace import SETTINGS, Workspace
@@ -172,14 +171,9 @@ def _text_with(workspace: Workspace, unit: Unit) -> str:
 
 
 def _starter_text(unit: Unit, workspace: Workspace) -> str:
-    environment = Environment(  # proto text, from names that have been checked
-        loader=templates.loader(data.folder("templates")),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    renderer = Renderer(templates.loader(data.folder("templates")))
     view = starter.starter(unit.name, workspace.root.resolve().name)
-    return environment.get_template(f"stub/starter_{unit.kind}.proto.j2").render(v=view)
+    return renderer.text(f"stub/starter_{unit.kind}.proto.j2", view)
 
 
 def _on_disk(name: str, text: str, stack: ExitStack) -> Path:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from grpc import StatusCode
 
+from scaffold.contract import names
 from scaffold.contract.checks.registry import of_kind, rpc_check
 from scaffold.contract.resources import maker_of, must_make
+from scaffold.contract.trial import Undecided
 from scaffold.contract.walk import names_in_all_pages, page_request
 from scaffold.core.shapes import Kind
 
@@ -55,14 +57,23 @@ def _page_sizes(total: int) -> Sequence[int]:
     return [size for size in sizes if size == 0 or total / size <= _MOST_CALLS]
 
 
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(map(repr, names[:3]))
-    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
+def _some(found: Sequence[str]) -> str:
+    shown = ", ".join(map(repr, found[:3]))
+    return shown if len(found) <= 3 else f"{shown} and {len(found) - 3} more"
 
 
 def _parent(trial: Trial) -> str:
-    maker = maker_of(trial, trial.about.shape.resource) if trial.about.shape.parent else None
-    return maker.parent() if maker else ""
+    """A parent whose pages can be asked for. Undecided where the first page is refused: what comes after proves nothing."""
+    listing = trial.about
+    parent = ""
+    if listing.shape.parent:
+        maker = maker_of(trial, listing.shape.resource)
+        pattern = names.parent_pattern(listing.shape.pattern)
+        parent = maker.parent() if maker else names.fill(pattern, trial.fresh_id())
+    outcome = trial.call(listing, page_request(trial, listing, parent, 10))
+    if not outcome.ok:
+        raise Undecided(f"{listing.label} refused its first page: {outcome.code.name}: {outcome.message}")
+    return parent
 
 
 @rpc_check(_PAGES, of_kind(Kind.LIST))

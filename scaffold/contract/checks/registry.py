@@ -71,9 +71,18 @@ def checks_of_rpc(schema: Schema, rpc: Rpc) -> tuple[Check, ...]:
 
 
 def of_kind(*kinds: Kind, beside: tuple[Kind, ...] = ()) -> Applies:
-    """For RPCs of one of these kinds, where the component has the others for the same resource."""
+    """For RPCs of one of these kinds, where the component has the others for the same resource.
+
+    Not for a Get or Delete that requires more than a name: the laws know nothing to put there.
+    """
 
     def applies(schema: Schema, rpc: Rpc) -> bool:
-        return rpc.shape.kind in kinds and all(schema.rpc_of(kind, rpc.shape.resource) for kind in beside)
+        others = [schema.rpc_of(kind, rpc.shape.resource) for kind in beside]
+        return rpc.shape.kind in kinds and all(o is not None and _can_be_asked(schema, o) for o in (rpc, *others))
 
     return applies
+
+
+def _can_be_asked(schema: Schema, rpc: Rpc) -> bool:
+    required = {info.field.name for info in schema.fields(rpc.method.input) if info.required}
+    return not rpc.shape.key or required <= {rpc.shape.key}

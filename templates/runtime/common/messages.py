@@ -19,6 +19,19 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound=Message)
 
+if TYPE_CHECKING:
+    E = TypeVar("E")
+
+    class EnumType(type):
+        """What a type checker takes an enum for: a class of ints with these methods. At run time it is a wrapper."""
+
+        # ruff: noqa: D102, N802  The names, and what they mean, are protobuf's.
+        def Name(cls, number: int) -> str: ...
+        def Value(cls: type[E], name: str) -> E: ...
+        def keys(cls) -> list[str]: ...
+        def values(cls: type[E]) -> list[E]: ...
+        def items(cls: type[E]) -> list[tuple[str, E]]: ...
+
 
 class DescriptorError(ImportError):
     """A proto file cannot join those that this process has registered already."""

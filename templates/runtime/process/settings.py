@@ -73,7 +73,7 @@ class Settings(ServiceSettings):
             raise SettingsError(
                 f"{name}_ADDRESS is not set: set it to where {component} listens, HOST:PORT or https://HOST:PORT"
             )
-        if not address.rpartition(":")[2].isdigit():
+        if not (address.startswith("unix:") or address.rpartition(":")[2].isdigit()):
             raise SettingsError(
                 f"{name}_ADDRESS: {address!r} has no port: set it to where {component} listens, HOST:PORT"
             )

@@ -7,6 +7,8 @@ import re
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urlsplit
 
+import httpx
+
 from ..common import headers
 from ..common.errors import DeadlineExceeded, Unavailable
 from ..service.problems import SettingsError
@@ -15,8 +17,6 @@ from .client import is_this_machine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    import httpx
 
     from ..common.tracing import Value
     from .settings import Settings
@@ -50,8 +50,6 @@ class Vendor:
 
         Raises :class:`SettingsError` when the base URL is not set, or is none.
         """
-        import httpx  # here, so that a process without vendors does not need it
-
         url = self._url(settings)
         self._tracing = settings.tracing
         self._attributes = _server(url)
@@ -90,8 +88,6 @@ class Vendor:
         Raises :class:`DeadlineExceeded` when it takes too long, and without sending anything when no time is left;
         :class:`Unavailable` when the vendor cannot be reached, or breaks off. Both name the vendor as ``component``.
         """
-        import httpx
-
         seconds = seconds_for_a_call(None, self.timeout_seconds)
         route = route or _route(path)
         attributes = {**self._attributes, "http.request.method": method, "url.template": route}

@@ -209,11 +209,11 @@ class Endpoint:
         status = to_status(error, self.service)
         if code_of(status) not in _OUR_FAULT:
             return status
-        expected = isinstance(error, StatusError)
+        expected, kind = isinstance(error, StatusError), type(error).__qualname__
         if active:
-            logger.error("%s failed: %s", self.name, error if expected else _kind(error), exc_info=error)
+            logger.error("%s failed: %s", self.name, error if expected else kind, exc_info=error)
         else:
-            logger.info("%s: %s, after its caller had gone", self.name, _kind(error))
+            logger.info("%s failed after its caller had gone: %s", self.name, kind)
         if not expected:
             self._tracing.record_exception(error)
         return status

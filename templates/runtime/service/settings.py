@@ -106,23 +106,29 @@ class ServiceSettings(BaseSettings):
     not_for_operators: ClassVar[frozenset[str]] = frozenset({"component", "program", "dev"})
 
     component: str = Field(description="the component's name")
-    program: str = Field("", description="the command that starts the component, for messages")
-    dev: bool = Field(False, description="true where this is development: reflection, readable logs, a database file")
-    host: str = Field("", description="an address to listen on; by default every interface, with --dev this machine's")
-    port: int = Field(50051, ge=0, le=65535, description="a port to listen on; 0 lets the system choose")
-    max_workers: int = Field(16, ge=1, le=1024, description="how many calls are worked on at once, 1 to 1024")
-    grace_seconds: float = Field(10.0, ge=0, description="the seconds that calls get to end in when the service stops")
+    program: str = Field(default="", description="the command that starts the component, for messages")
+    dev: bool = Field(
+        default=False, description="true where this is development: reflection, readable logs, a database file"
+    )
+    host: str = Field(
+        default="", description="an address to listen on; by default every interface, with --dev this machine's"
+    )
+    port: int = Field(default=50051, ge=0, le=65535, description="a port to listen on; 0 lets the system choose")
+    max_workers: int = Field(default=16, ge=1, le=1024, description="how many calls are worked on at once, 1 to 1024")
+    grace_seconds: float = Field(
+        default=10.0, ge=0, description="the seconds that calls get to end in when the service stops"
+    )
     default_timeout_seconds: float = Field(
-        10.0, gt=0, description="the seconds for a call to another component where the caller set no deadline"
+        default=10.0, gt=0, description="the seconds for a call to another component where the caller set no deadline"
     )
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = Field(
-        "INFO", description="DEBUG, INFO, WARNING or ERROR"
+        default="INFO", description="DEBUG, INFO, WARNING or ERROR"
     )
     forward_headers: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
-        (), description="headers to pass on besides the tracing ones, separated by commas"
+        default=(), description="headers to pass on besides the tracing ones, separated by commas"
     )
     require_headers: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
-        (), description="headers without which a call is refused, separated by commas"
+        default=(), description="headers without which a call is refused, separated by commas"
     )
 
     _environment: Environment = PrivateAttr(default_factory=lambda: Environment("", {}))

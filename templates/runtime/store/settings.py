@@ -25,9 +25,9 @@ class Settings(ServiceSettings):
 
     # Hidden in representations and logs: it may hold a password.
     database_url: SecretStr | None = Field(
-        None, description="a database's URL, postgresql+psycopg://USER:PASSWORD@HOST/NAME or sqlite:////PATH"
+        default=None, description="a database's URL, postgresql+psycopg://USER:PASSWORD@HOST/NAME or sqlite:////PATH"
     )
-    create_tables: bool = Field(False, description="true where missing tables are made instead of reported")
+    create_tables: bool = Field(default=False, description="true where missing tables are made instead of reported")
 
     _database: Database | None = PrivateAttr(None)
 

@@ -19,6 +19,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from scaffold.contract import plan, schema
+from scaffold.contract.schema import Rpc, Schema
 from scaffold.contract.suite import Bench
 from scaffold.contract.targets import Span
 from scaffold.core import analyse
@@ -35,15 +36,15 @@ def compile_proto(folder: Path, name: str) -> dict[str, bytes]:
     return dict(analyse.serialized_files(compiled, every))
 
 
-def schema_of(folder: Path, name: str, *services: str) -> schema.Schema:
+def schema_of(folder: Path, name: str, *services: str) -> Schema:
     return schema.make(compile_proto(folder, name), services)
 
 
 @pytest.fixture(scope="session")
-def compile_text(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., schema.Schema]:
+def compile_text(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Schema]:
     """The schema of a proto that a test writes down."""
 
-    def compiled(text: str, *services: str) -> schema.Schema:
+    def compiled(text: str, *services: str) -> Schema:
         folder = tmp_path_factory.mktemp("proto")
         (folder / "t.proto").write_text(text, encoding="utf-8")
         return schema_of(folder, "t.proto", *services)
@@ -52,7 +53,7 @@ def compile_text(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., sche
 
 
 @pytest.fixture(scope="session")
-def library_schema() -> schema.Schema:
+def library_schema() -> Schema:
     return schema_of(HERE, "library.proto", SERVICE)
 
 
@@ -64,12 +65,12 @@ def library_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     gen.mkdir(parents=True)
     files = tuple(compile_proto(HERE, "library.proto").items())
     (gen / "descriptors.py").write_text(
-        f'FILES = {files!r}\nKEPT = ()\nINSTALLED = ()\nSERVICES = ("{SERVICE}",)\nDIGEST = "{"d1" * 32}"\n'
+        f'FILES: object = {files!r}\nKEPT: object = ()\nINSTALLED: object = ()\nSERVICES: object = ("{SERVICE}",)\n'
     )
     return workspace
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818  It is no error of this program.
     """An error as AIP-193 wants it."""
 
     def __init__(self, code: grpc.StatusCode, reason: str = "", metadata: dict[str, str] | None = None) -> None:
@@ -85,7 +86,7 @@ def malformed() -> NoReturn:
 class Library:
     """The service. ``fault`` is the one thing that is wrong with it, empty for a correct one."""
 
-    schema: schema.Schema
+    schema: Schema
     fault: str = ""
     books: dict[str, Any] = field(default_factory=dict)
     shelves: dict[str, Any] = field(default_factory=dict)
@@ -249,55 +250,61 @@ class Library:
 
     # How it is served.
 
-    def handler(self, function: Callable[..., Any], rpc: schema.Rpc) -> grpc.RpcMethodHandler[Any, Any]:
-        request, response = (self.schema.message_class(n) for n in (rpc.method.input, rpc.method.output))
+    def handler(self, function: Callable[..., Any], rpc: Rpc) -> grpc.RpcMethodHandler[Any, Any]:
+        """The handler of an RPC: bytes in, bytes out, exceptions to statuses."""
 
-        def decode(data: bytes) -> Any:
-            message = request.FromString(data)
-            if self.fault == "refuses_unknown" and data and _holds_unknown(message):
-                return None
-            return message
-
-        def encode(message: Message) -> bytes:
-            if self.fault == "garbage" and rpc.method.name == "CreateShelf":
-                return b"\xff"
-            return message.SerializeToString()
-
-        def unary(incoming: Any, context: grpc.ServicerContext) -> Any:
+        def unary(incoming: Any, context: grpc.ServicerContext) -> bytes:
             try:
                 self.record(rpc, context)
-                if incoming is None:
-                    malformed()
+                streaming = rpc.method.client_streaming
+                request = self.decoded(rpc, incoming) if streaming else self.decode(rpc, incoming)
                 with self.lock:
-                    return function(incoming)
-            except Refusal as refusal:
-                self.abort(refusal, context)
+                    return self.encode(rpc, function(request))
             except Exception as error:
-                self.unexpected(error, context)
+                self.refuse(error, context)
 
-        def streaming(incoming: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        def stream(incoming: Any, context: grpc.ServicerContext) -> Iterator[bytes]:
             try:
                 self.record(rpc, context)
-                yield from function(incoming)
-            except Refusal as refusal:
-                self.abort(refusal, context)
+                streaming = rpc.method.client_streaming
+                request = self.decoded(rpc, incoming) if streaming else self.decode(rpc, incoming)
+                for response in function(request):
+                    yield self.encode(rpc, response)
             except Exception as error:
-                self.unexpected(error, context)
+                self.refuse(error, context)
 
-        if rpc.method.server_streaming:
-            kind = (
-                grpc.stream_stream_rpc_method_handler
-                if rpc.method.client_streaming
-                else grpc.unary_stream_rpc_method_handler
-            )
-            return kind(streaming, decode, encode)
-        if rpc.method.client_streaming:
-            return grpc.stream_unary_rpc_method_handler(unary, decode, encode)
-        return grpc.unary_unary_rpc_method_handler(unary, decode, encode)
+        match rpc.method.client_streaming, rpc.method.server_streaming:
+            case False, False:
+                return grpc.unary_unary_rpc_method_handler(unary)
+            case True, False:
+                return grpc.stream_unary_rpc_method_handler(unary)
+            case False, True:
+                return grpc.unary_stream_rpc_method_handler(stream)
+            case _:
+                return grpc.stream_stream_rpc_method_handler(stream)
 
-    def abort(self, refusal: Refusal, context: grpc.ServicerContext, message: str = "refused") -> NoReturn:
-        if self.fault == "refuses_unknown" and refusal.code is grpc.StatusCode.INTERNAL:
-            refusal = Refusal(grpc.StatusCode.INVALID_ARGUMENT)
+    def decoded(self, rpc: Rpc, incoming: Iterator[bytes]) -> Iterator[Message]:
+        for data in incoming:
+            yield self.decode(rpc, data)
+
+    def decode(self, rpc: Rpc, data: bytes) -> Message:
+        message = self.schema.message_class(rpc.method.input).FromString(data)
+        if self.fault == "refuses_unknown":
+            known = self.schema.message_class(rpc.method.input).FromString(data)
+            known.DiscardUnknownFields()
+            if known.ByteSize() != message.ByteSize():
+                malformed()
+        return message
+
+    def encode(self, rpc: Rpc, message: Message) -> bytes:
+        return b"\xff" if self.fault == "garbage" and rpc.method.name == "CreateShelf" else message.SerializeToString()
+
+    def refuse(self, error: Exception, context: grpc.ServicerContext) -> NoReturn:
+        refusal, message = Refusal(grpc.StatusCode.INTERNAL), "internal error"
+        if isinstance(error, Refusal):
+            refusal, message = error, "refused"
+        elif self.fault == "leaks":
+            message = f"{type(error).__name__}: {error}"
         status = status_pb2.Status(code=refusal.code.value[0], message=message)
         domain = "" if self.fault == "no_domain" else SERVICE
         reason = "lower case" if self.fault == "odd_reason" else refusal.reason
@@ -310,25 +317,12 @@ class Library:
             context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
         context.abort(refusal.code, message)
 
-    def unexpected(self, error: Exception, context: grpc.ServicerContext) -> NoReturn:
-        if isinstance(context.code(), grpc.StatusCode):
-            raise error
-        shown = f"{type(error).__name__}: {error}" if self.fault == "leaks" else "internal error"
-        self.abort(Refusal(grpc.StatusCode.INTERNAL), context, shown)
-
-    def record(self, rpc: schema.Rpc, context: grpc.ServicerContext) -> None:
-        headers = {key: value for key, value in context.invocation_metadata()}
+    def record(self, rpc: Rpc, context: grpc.ServicerContext) -> None:
+        headers = dict(context.invocation_metadata())
         parts = str(headers.get("traceparent", "00-" + "0" * 32 + "-" + "0" * 16 + "-00")).split("-")
         trace_id = "f" * 32 if self.fault == "new_trace" else parts[1]
         parent = {"no_parent": "", "wrong_parent": "a" * 16}.get(self.fault, parts[2])
         self.recorded.append(Span(trace_id, "b" * 16, parent, rpc.path[1:], "SERVER"))
-
-
-def _holds_unknown(message: Message) -> bool:
-    known = type(message)()
-    known.CopyFrom(message)
-    known.DiscardUnknownFields()
-    return len(known.SerializeToString()) != len(message.SerializeToString())
 
 
 _ATTRIBUTES = {
@@ -385,9 +379,7 @@ class Served:
 
 
 @pytest.fixture
-def library_bench(
-    library_schema: schema.Schema, library_workspace: Path
-) -> Iterator[Callable[..., Bench]]:
+def library_bench(library_schema: Schema, library_workspace: Path) -> Iterator[Callable[..., Bench]]:
     """A bench over a library with a fault."""
     benches: list[Bench] = []
 

@@ -49,9 +49,8 @@ def send(receiver: Receiver, *given: trace_pb2.Span, service: str = "cart") -> E
 def send_bytes(receiver: Receiver, data: bytes) -> bytes:
     options = (("grpc.enable_http_proxy", 0),)
     with grpc.insecure_channel(receiver.address, options=options) as channel:
-        export = channel.unary_unary(EXPORT, request_serializer=None, response_deserializer=None)
-        response: bytes = export(data, timeout=10)
-        return response
+        export: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(EXPORT)
+        return export(data, timeout=10)
 
 
 def raw(trace_id: bytes = b"\x6f" * 16, span_id: bytes = b"\x01" * 8, name: str = "s") -> trace_pb2.Span:

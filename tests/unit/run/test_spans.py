@@ -131,9 +131,9 @@ def test_waiting_for_the_parts_of_a_trace(tmp_path: Path, span: MakeSpan) -> Non
     path = tmp_path / "spans.jsonl"
     rpc = {"rpc.system": "grpc"}
     parts = [
-        span("04", "03", trace_id="aaaa", service="orders"),
         span("02", "01", kind="CLIENT", trace_id="aaaa", attributes=rpc),
         span("01", "ff", kind="SERVER", trace_id="aaaa"),
+        span("04", "03", trace_id="aaaa", service="orders"),
         span("03", "02", kind="SERVER", trace_id="aaaa", service="orders"),
     ]
 

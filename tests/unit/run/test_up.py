@@ -40,7 +40,7 @@ SERVICE = """
     if name in os.environ.get("TEST_BROKEN", ""):
         sys.exit("broken on purpose")
     ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    signal.signal(signal.SIGTERM, lambda *_: "TEST_STUBBORN" in os.environ or ended.set())
     server = grpc.server(ThreadPoolExecutor(2))
     health_pb2_grpc.add_HealthServicer_to_server(health.HealthServicer(), server)
     server.add_insecure_port(f"{os.environ['HOST']}:{os.environ['PORT']}")
@@ -324,3 +324,32 @@ def test_nothing_is_left_however_it_ends(root: Path, tmp_path: Path, ending: sig
         time.sleep(0.05)
     assert {"ended cart", "ended orders"} <= set(events(root))
     start(root, [component(root, "cart")]).stop()  # also after a SIGKILL
+
+
+IMPATIENT = """
+    import os, signal, sys, threading, time
+    from pathlib import Path
+    from scaffold.run.up import Launchable, start_all
+
+    root = Path(sys.argv[1])
+    plan = [Launchable("cart", "store", "cart", root / "services" / "cart" / "src")]
+    session = start_all(plan, root=root, environ={**os.environ, "TEST_ROOT": str(root), "TEST_STUBBORN": "1"})
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    begun = time.monotonic()
+    session.stop(grace=60)
+    print(int(time.monotonic() - begun), session.processes[0].ending)
+"""
+
+
+def test_a_second_ctrl_c_ends_the_patience(root: Path, tmp_path: Path) -> None:
+    script = tmp_path / "owner.py"
+    script.write_text(textwrap.dedent(IMPATIENT))
+    done = subprocess.run(
+        [sys.executable, str(script), str(root)],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        check=True,
+    )
+    assert done.stdout == "0 killed by SIGKILL\n"

@@ -77,7 +77,9 @@ def test_code_message_and_default_reason(code: grpc.StatusCode) -> None:
 
 
 def test_reason_metadata_and_domain_of_ones_own() -> None:
-    error = errors.FailedPrecondition("empty", reason="CART_EMPTY", metadata={"cart": "carts/1"}, domain="shop.example.com")
+    error = errors.FailedPrecondition(
+        "empty", reason="CART_EMPTY", metadata={"cart": "carts/1"}, domain="shop.example.com"
+    )
     found = info(to_status(error, SERVICE))
     assert (found.reason, found.domain, dict(found.metadata)) == ("CART_EMPTY", "shop.example.com", {"cart": "carts/1"})
 

@@ -29,7 +29,9 @@ def test_a_missing_import_is_an_import_error() -> None:
 
 
 def test_installed_modules_come_first_and_are_the_same_classes() -> None:
-    file = descriptor_pb2.FileDescriptorProto(name="priced.proto", package="priced", dependency=["google/type/money.proto"])
+    file = descriptor_pb2.FileDescriptorProto(
+        name="priced.proto", package="priced", dependency=["google/type/money.proto"]
+    )
     field = file.message_type.add(name="Item").field.add(name="price", number=1, label=1, type=11)
     field.type_name = ".google.type.Money"
     messages.register([("priced.proto", file.SerializeToString())], installed=["google.type.money_pb2"])

@@ -56,7 +56,9 @@ def test_malformed_ids_are_refused_everywhere(value: str) -> None:
         assert violated(wanted.value) == ["product_id"]
 
 
-@pytest.mark.parametrize("name", ["", "products", "products/", "/products/a", "products/a/", "product/a", "a", "products//a"])
+@pytest.mark.parametrize(
+    "name", ["", "products", "products/", "/products/a", "products/a/", "product/a", "a", "products//a"]
+)
 def test_names_of_another_form_are_refused(name: str) -> None:
     with pytest.raises(InvalidArgument) as caught:
         ProductName.parse(name, field="product.name")

@@ -199,18 +199,17 @@ def test_what_a_service_started_ends_with_it(tmp_path: Path) -> None:
 
 
 OWNER = """
-    import os, sys, time
+    import os, sys
     from pathlib import Path
     from scaffold.shell.services import Launch, ServiceProcess
 
     def tell(name, line):
-        print(line, flush=True)
+        os.write(1, f"{line}\n".encode())  # at once, whichever thread it is
 
     for _ in range(2):
         process = ServiceProcess(Launch("one", (sys.executable, sys.argv[1]), Path.cwd(), dict(os.environ), 1), tell)
-    print("started", flush=True)
-    if sys.stdin.readline() == "stay":
-        time.sleep(60)
+    tell("", "started")
+    sys.stdin.readline()
 """
 
 
@@ -261,7 +260,8 @@ def test_output_is_drained_though_nobody_can_take_it(tmp_path: Path) -> None:
     assert process.last_lines[-2] == "\N{GRINNING FACE}"
 
 
-def test_a_service_has_only_the_environment_that_it_was_given(tmp_path: Path) -> None:
+def test_a_service_has_only_the_environment_that_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("T_TWO", "2")
     lines: list[str] = []
     script = "import os; print(sorted(name for name in os.environ if name.startswith('T_')))"
     command = (sys.executable, "-c", script)

@@ -1,0 +1,39 @@
+"""PlaceOrder turns a cart into a paid order; a retry with the same request_id goes on where the last one stopped."""
+
+from checkout.app import Context
+from checkout.gen.api import PlaceOrderRequest, PlaceOrderResponse
+from checkout.gen.clients import cart, orders
+from checkout.gen.runtime import InvalidArgument, NotFound
+from checkout.names import CartName, OrderName
+from checkout.rules import price
+from checkout.steps import look_up, settle
+
+
+async def place_order(request: PlaceOrderRequest, context: Context) -> PlaceOrderResponse:
+    """A malformed or empty field is INVALID_ARGUMENT.
+
+    FAILED_PRECONDITION: CART_EMPTY, PRODUCT_GONE and TOTAL_INVALID before there is an order, PAYMENT_DECLINED after.
+    """
+    app = context.app
+    name = _order_name(request)
+    try:
+        order = await app.orders.get_order(orders.GetOrderRequest(name=name))
+    except NotFound:
+        basket = await app.cart.get_cart(cart.GetCartRequest(name=request.cart))
+        products = await look_up(basket.items, app)
+        draft = price(basket.items, products)  # pure; raises CART_EMPTY, PRODUCT_GONE, TOTAL_INVALID
+        order = await app.orders.create_order(
+            orders.CreateOrderRequest(order=draft, order_id=request.request_id, request_id=request.request_id)
+        )
+    if order.state != orders.Order.PAID:
+        order = await settle(order, request.payment_token, app)  # charges once: the order's name is the idempotency key
+    await app.cart.empty_cart(cart.EmptyCartRequest(name=request.cart))
+    return PlaceOrderResponse(order=order.name, total=order.total)
+
+
+def _order_name(request: PlaceOrderRequest) -> str:
+    """The name of the order that the request makes, once all its fields are right."""
+    CartName.parse(request.cart, field="cart")
+    if not request.payment_token:
+        raise InvalidArgument("payment_token is empty", field="payment_token")
+    return str(OrderName.parse(f"orders/{request.request_id}", field="request_id"))

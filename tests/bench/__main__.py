@@ -1,0 +1,108 @@
+"""`make bench`: the figures, each as a ratio against a peer that ran in turn with it, in this run, on this machine."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PROTOS = [f"shop/{name}/v1/{name}.proto" for name in ("catalog", "cart", "orders", "checkout")]
+SCAFFOLD = [sys.executable, "-m", "scaffold"]
+RUNS = 15
+
+
+def main() -> None:
+    """Measure everything and print it."""
+    with tempfile.TemporaryDirectory(prefix="scaffold-bench-") as temporary:
+        workspace = make_workspace(Path(temporary))
+        print(f"{RUNS} runs each, in turn; medians of whole processes; Python {sys.version.split()[0]}\n")
+        unchanged(workspace)
+        full(workspace, Path(temporary))
+
+
+def make_workspace(folder: Path) -> Path:
+    """The sample shop, generated."""
+    workspace = folder / "shop"
+    run([*SCAFFOLD, "init", str(workspace)], folder)
+    for proto in PROTOS:
+        target = workspace / "protos" / proto
+        target.parent.mkdir(parents=True)
+        target.write_bytes((ROOT / "protos" / proto).read_bytes())
+    for proto in PROTOS[:3]:
+        run([*SCAFFOLD, "new", "store", proto.split("/")[1], "--proto", proto], workspace)
+    uses = [word for name in ("cart", "catalog", "orders") for word in ("--uses", name)]
+    run([*SCAFFOLD, "new", "process", "checkout", "--proto", PROTOS[3], *uses], workspace)
+    run([*SCAFFOLD, "regen"], workspace)
+    return workspace
+
+
+def unchanged(workspace: Path) -> None:
+    """An unchanged `regen` against the start of bare Python, which is the floor of anything written in it."""
+    compare(
+        "unchanged regen / bare Python start",
+        lambda: run([*SCAFFOLD, "regen"], workspace),
+        lambda: run([sys.executable, "-c", ""], workspace),
+        aim=4,
+    )
+
+
+def full(workspace: Path, folder: Path) -> None:
+    """A regeneration of everything against a process that only starts, imports and compiles the same protos."""
+    peer = [
+        sys.executable,
+        "-m",
+        "tests.bench.peers.descriptor_set",
+        str(workspace / "protos"),
+        str(folder / "peer.binpb"),
+    ]
+    compare(
+        "full regen of the sample / start + import + descriptor set",
+        lambda: run([*SCAFFOLD, "regen"], workspace),
+        lambda: run([*peer, *PROTOS], ROOT),
+        aim=6,
+        before=lambda: remove_generated(workspace),
+    )
+
+
+def remove_generated(workspace: Path) -> None:
+    """Delete what is ours: generated files and stubs."""
+    for line in (workspace / ".scaffold" / "files").read_text().splitlines():
+        path, owner = (*line.split("\t"), "")[:2]
+        if owner in ("generated", "stub"):
+            (workspace / path).unlink(missing_ok=True)
+
+
+def compare(
+    title: str,
+    ours: Callable[[], float],
+    peer: Callable[[], float],
+    aim: float,
+    before: Callable[[], None] | None = None,
+) -> None:
+    """Run both in turn and print the medians and the median of the pairs' ratios."""
+    pairs = []
+    for _ in range(RUNS + 1):
+        if before:
+            before()
+        pairs.append((ours(), peer()))
+    pairs = pairs[1:]  # the first warms the caches of bytecode and disk
+    ratio = statistics.median(a / b for a, b in pairs)
+    mine, other = (statistics.median(column) * 1000 for column in zip(*pairs, strict=True))
+    verdict = "within" if ratio <= aim else "MISSES"
+    print(f"{title}\n  {mine:7.1f} ms / {other:6.1f} ms = {ratio:4.2f}   {verdict} the aim of {aim}\n")
+
+
+def run(command: list[str], folder: Path) -> float:
+    """Seconds that a process took. Raises CalledProcessError where it failed."""
+    begun = time.perf_counter()
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return time.perf_counter() - begun
+
+
+if __name__ == "__main__":
+    main()
