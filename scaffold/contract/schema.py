@@ -77,6 +77,11 @@ class FieldInfo:
     own: bool = False
     identifier: bool = False
 
+    @property
+    def is_message(self) -> bool:
+        """Whether it holds messages; a group of proto2 is one, so is a map's entry."""
+        return self.field.type in ("message", "group")
+
 
 @dataclass(frozen=True)
 class Schema:

@@ -20,12 +20,14 @@ from scaffold.contract import names
 from scaffold.contract.schema import is_repeated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from google.protobuf.message import Message as Instance
     from hypothesis.strategies import DrawFn, SearchStrategy
 
     from scaffold.contract.schema import FieldInfo, Schema
+
+    _Group = Sequence[FieldInfo]
 
 T = TypeVar("T")
 
@@ -42,6 +44,11 @@ class Style(Enum):
     ODD = "odd"
     EDGES = "edges"
     LOOSE = "loose"
+
+    @property
+    def well_meaning(self) -> bool:
+        """Whether the caller names what exists, and leaves to the server what is the server's."""
+        return self in (Style.PLAIN, Style.ODD)
 
 
 # Draws spent on one message, how deep messages nest, and how many optional fields of a wide message are looked at.
@@ -140,9 +147,35 @@ _BY_STYLE = {Style.PLAIN: _PLAIN, Style.ODD: _ODD, Style.EDGES: _SCALARS, Style.
 _VALID_STYLES = st.sampled_from((Style.PLAIN, Style.ODD, Style.ODD, Style.ODD, Style.EDGES))
 _SMALL = st.integers(0, 2)
 _COIN = st.booleans()
+_MORE = st.sampled_from((False, True, True, True))
 _IDENTIFIER = st.sampled_from(_IDENTIFIERS)
 _NEW = st.integers(0, 2**40)  # hardly ever the same twice
 _KIND_OF_NAME = st.sampled_from(("existing", "unknown", "arbitrary"))
+
+
+@dataclass(frozen=True)
+class _Sorted:
+    """The fields of a message: those that are always set, those that may be, and of these the ones that are no messages.
+
+    The members of a oneof stand together: only one of them can be set.
+    """
+
+    required: Sequence[FieldInfo]
+    optional: Sequence[_Group]
+    optional_scalars: Sequence[_Group]
+
+
+def _by_oneof(infos: Iterable[FieldInfo]) -> Sequence[_Group]:
+    groups: dict[str, list[FieldInfo]] = {}
+    for info in infos:
+        groups.setdefault(f"oneof {info.field.oneof}" if info.field.oneof else info.field.name, []).append(info)
+    return list(groups.values())
+
+
+def _must_hold(info: FieldInfo, style: Style) -> bool:
+    """Whether a field is always set: what is required; and who means well says which resource is meant."""
+    points_elsewhere = bool(info.names) and not info.own
+    return (info.required and style is not Style.LOOSE) or (points_elsewhere and style.well_meaning)
 
 
 @dataclass(frozen=True)
@@ -155,6 +188,7 @@ class Requests:
 
     schema: Schema
     existing: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    _sorted: dict[tuple[str, Style], _Sorted] = field(default_factory=dict)
 
     def message(self, name: str, style: Style = Style.EDGES) -> SearchStrategy[Instance]:
         """Messages of that full name."""
@@ -175,6 +209,16 @@ class Requests:
         """What a call sends: one message, or where the client streams none to four. Valid ones without a style."""
         one = self.valid(name) if style is None else self.message(name, style)
         return st.lists(one, max_size=4).map(tuple) if stream else one.map(_single)
+
+    def sorted_fields(self, name: str, style: Style) -> _Sorted:
+        """The fields of a message as a caller of that style sees them; sorted once, because messages can be wide."""
+        if (name, style) not in self._sorted:
+            infos = self.schema.fields(name)
+            required = [i for i in infos if _must_hold(i, style)]
+            optional = [i for i in infos if not _must_hold(i, style) and not (i.output_only and style.well_meaning)]
+            scalars = [i for i in optional if not i.is_message]
+            self._sorted[name, style] = _Sorted(required, _by_oneof(optional), _by_oneof(scalars))
+        return self._sorted[name, style]
 
     def with_unknown_fields(self, name: str, stream: bool) -> SearchStrategy[tuple[Instance, ...]]:
         """Like :meth:`several`; every message holds fields that the API does not know, as a newer client would send them."""
@@ -218,14 +262,8 @@ class _Filler:
         if special is not None:
             special(self, message, depth)
             return
-        infos = self.requests.schema.fields(name)
-        for choice in self._chosen(infos, depth):
-            self._set(message, choice, depth)
-
-    @property
-    def well_meaning(self) -> bool:
-        """Whether the caller names what exists, and leaves to the server what is the server's."""
-        return self.style in (Style.PLAIN, Style.ODD)
+        for info in self._chosen(name, depth):
+            self._set(message, info, depth)
 
     def spend(self, strategy: SearchStrategy[T], instead: T) -> T:
         """Draw from the strategy; when the budget is spent, the simplest value instead."""
@@ -234,51 +272,37 @@ class _Filler:
         self.budget -= 1
         return self.draw(strategy)
 
-    def _chosen(self, infos: Sequence[FieldInfo], depth: int) -> list[FieldInfo]:
-        """The fields to set: every required one, some others, at most one of a oneof."""
-        required, optional = [], []
-        for info in infos:
-            if self._must_hold(info):
-                if not self._endless(info, depth):
-                    required.append(info)
-            elif not self._too_deep(info, depth) and not (info.output_only and self.well_meaning):
-                optional.append(info)
-        taken: set[str] = set()
-        chosen = []
-        for info in (*required, *self._some(optional)):
-            if not info.field.oneof or info.field.oneof not in taken:
-                taken.add(info.field.oneof)
-                chosen.append(info)
-        return chosen
+    def _chosen(self, name: str, depth: int) -> Iterator[FieldInfo]:
+        """The fields to set, one by one: every one that must be, some others, at most one of a oneof.
 
-    def _some(self, optional: Sequence[FieldInfo]) -> Sequence[FieldInfo]:
-        """Some of the fields. One draw for a small message; a wide one gets few, from anywhere in it.
-
-        Where members of a oneof are among them the order is drawn too, or the first member would hide the others.
+        Whether a field is set is drawn right before its value: shrinking can then leave out both together.
         """
-        if not optional or self.budget <= 0:
-            return ()
-        if len(optional) > _WIDE:
-            places = self.spend(st.lists(st.integers(0, len(optional) - 1), max_size=_WIDE, unique=True), [])
-            return [optional[place] for place in places]
-        mask = self.spend(st.integers(0, 2 ** len(optional) - 1), 0)
-        some = [info for bit, info in enumerate(optional) if mask >> bit & 1]
-        if any(info.field.oneof for info in some):
-            first = self.spend(st.integers(0, len(some) - 1), 0)
-            some = some[first:] + some[:first]
-        return some
+        fields = self.requests.sorted_fields(name, self.style)
+        taken: set[str] = set()
+        for info in fields.required:
+            # A required message within itself can never be complete: at some depth it is left out.
+            if not (info.is_message and depth >= 4 * _DEPTH):
+                taken.add(info.field.oneof)
+                yield info
+        for group in self._some(fields.optional if depth < _DEPTH else fields.optional_scalars):
+            if not group[0].field.oneof or group[0].field.oneof not in taken:
+                yield group[0] if len(group) == 1 else self.spend(st.sampled_from(group), group[0])
 
-    def _must_hold(self, info: FieldInfo) -> bool:
-        """Whether a field is to be set: what is required; and who means well always says which resource is meant."""
-        points_elsewhere = bool(info.names) and not info.own
-        return (info.required and self.style is not Style.LOOSE) or (points_elsewhere and self.well_meaning)
-
-    def _too_deep(self, info: FieldInfo, depth: int) -> bool:
-        return info.field.type in ("message", "group") and (depth >= _DEPTH or self.budget <= 0)
-
-    def _endless(self, info: FieldInfo, depth: int) -> bool:
-        """A required message within itself can never be complete: at some depth it is left out."""
-        return info.field.type in ("message", "group") and depth >= 4 * _DEPTH
+    def _some(self, groups: Sequence[_Group]) -> Iterator[_Group]:
+        """Some of the fields, as long as there is budget. Of a wide message few, from anywhere in it."""
+        if len(groups) > _WIDE:
+            places = st.integers(0, len(groups) - 1)
+            seen: set[int] = set()
+            while len(seen) < _WIDE and self.budget > 0 and self.draw(_MORE):
+                place = self.spend(places, 0)
+                if place in seen:
+                    return
+                seen.add(place)
+                yield groups[place]
+        else:
+            for group in groups:
+                if self.budget > 0 and self.draw(_COIN):
+                    yield group
 
     def _set(self, message: Instance, info: FieldInfo, depth: int) -> None:
         f = info.field
@@ -287,7 +311,7 @@ class _Filler:
             self._set_map(message, info, depth)
         elif f.repeated:
             self._set_repeated(message, info, depth)
-        elif f.type in ("message", "group"):
+        elif info.is_message:
             inner = _attribute(message, f.name)
             inner.SetInParent()
             self._fill_inner(inner, message, info, depth)
@@ -303,7 +327,7 @@ class _Filler:
     def _set_repeated(self, message: Instance, info: FieldInfo, depth: int) -> None:
         values = _attribute(message, info.field.name)
         for _ in range(self._count(info)):
-            if info.field.type in ("message", "group"):
+            if info.is_message:
                 self._fill_inner(values.add(), message, info, depth)
             else:
                 values.append(self._scalar(info))
@@ -319,14 +343,14 @@ class _Filler:
 
     def _count(self, info: FieldInfo) -> int:
         """How many values of a repeated field: few, because each may be a message with lists of its own."""
-        least = 1 if self._must_hold(info) else 0
+        least = 1 if _must_hold(info, self.style) else 0
         return max(least, self.spend(_SMALL, least))
 
     def _scalar(self, info: FieldInfo) -> Any:
         f = info.field
         if info.names:
             return self._resource_name(info.names)
-        if info.identifier and self.well_meaning:
+        if info.identifier and self.style.well_meaning:
             return f"a{self.spend(_NEW, 0):x}"
         if f.type == "enum":
             return self._enum(info)
@@ -348,7 +372,7 @@ class _Filler:
         """A name of a resource that exists, a well-formed one of a resource that does not, or any text."""
         existing = self.requests.existing.get(resource, ())
         patterns = self.requests.schema.patterns(resource)
-        kind = "existing" if self.well_meaning else self.spend(_KIND_OF_NAME, "unknown")
+        kind = "existing" if self.style.well_meaning else self.spend(_KIND_OF_NAME, "unknown")
         if existing and kind == "existing":
             return self.spend(st.sampled_from(existing), existing[0])
         if kind == "arbitrary":
@@ -451,7 +475,7 @@ def _field_mask(filler: _Filler, message: Any, depth: int) -> None:
 
 def _money(filler: _Filler, message: Any, depth: int) -> None:
     """google/type/money.proto: a currency code of ISO 4217; here prices that a shop would take."""
-    if filler.well_meaning:
+    if filler.style.well_meaning:
         message.currency_code = filler.spend(st.sampled_from(("EUR", "USD")), "EUR")
         message.units = filler.spend(st.integers(1, 100), 1)
         message.nanos = filler.spend(st.sampled_from((0, 500_000_000, 990_000_000)), 0)

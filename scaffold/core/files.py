@@ -108,8 +108,8 @@ class _Builder:
         self._modules = self._message_modules()
         self._exports: dict[str, Mapping[str, str]] = {}
         self._primary = api.packages[self._services[0].file] if self._services else ""
-        self._folders = self._handler_folders()
         self._attributes = {s.full_name: rpc_attributes(s) for s in self._services}
+        self._folders = self._handler_folders()
         self._shapes = {m.full_name: shape(api, m) for s in self._services for m in s.methods}
         self._resources = self._find_resources()
 
@@ -177,8 +177,11 @@ class _Builder:
     def _handler_folders(self) -> dict[str, str]:
         """The first service's handlers are in ``handlers``, each further one's in a package of its own there."""
         rest = [s.full_name for s in self._services[1:]]
-        names = naming.unique(rest, {n: naming.identifier(naming.snake(n.rpartition(".")[2])) for n in rest})
         first = {s.full_name: "handlers" for s in self._services[:1]}
+        modules = {m for name in first for m in self._attributes[name].values()}
+        wanted = {n: naming.identifier(naming.snake(_last(n))) for n in rest}
+        # A package beside a module of the same name would hide it.
+        names = naming.unique(rest, {n: f"{w}_service" if w in modules else w for n, w in wanted.items()})
         return first | {name: f"handlers/{folder}" for name, folder in names.items()}
 
     def _find_resources(self) -> dict[str, Resource]:
@@ -193,7 +196,7 @@ class _Builder:
             m.full_name: Resource(
                 message=m.full_name,
                 attribute=attributes[m.full_name],
-                variable=naming.identifier(naming.snake(m.name)),
+                variable=_variable(m),
                 name_class=unique_classes[m.full_name] if patterns[m.full_name] else "",
                 pattern=patterns[m.full_name],
             )
@@ -280,7 +283,8 @@ class _Builder:
     def _services_view(self) -> ServicesView:
         classes = naming.unique(self._unit.services, {n: naming.identifier(_last(n)) for n in self._unit.services})
         loaders = {full: naming.identifier(naming.snake(name)) for full, name in classes.items()}
-        imports = Imports(frozenset({*classes.values(), *loaders.values(), "SERVICES"}))
+        attributes = {a for s in self._services for a in self._attributes[s.full_name].values()}
+        imports = Imports(frozenset({*classes.values(), *loaders.values(), *attributes, "SERVICES"}))
         for module, name in (
             ("collections.abc", "Callable"),
             ("dataclasses", "dataclass"),
@@ -303,9 +307,9 @@ class _Builder:
             class_name=class_name,
             doc=pycode.docstring(f"{service.full_name}: the function that answers each RPC.", 4),
             loader=loader,
-            require=_require(self._unit.package, files),
+            require=_require(imports.add(".runtime", "require"), self._unit.package, files),
             result=pycode.exploded(f"return {class_name}(", tuple(f"{n}={n}" for n in names), ")", 4),
-            imports=tuple(f"from {package}.{name} import {name}" for name in sorted(names)),
+            imports=tuple(f"from {package}.{name} import {name}" for name in sorted(names, key=pycode.natural)),
             rpcs=tuple(self._rpc_view(m, attributes[m.name], imports) for m in service.methods),
         )
 
@@ -318,13 +322,12 @@ class _Builder:
             "server_streaming=True"
         ] * method.server_streaming
         return RpcView(
-            attribute=attribute,
             handler=self._handler_type(method, request, response, context, imports),
-            entry=pycode.fit("Rpc(", tuple(entry), ")", 12),
+            entry=pycode.fit("Rpc(", tuple(entry), "),", 12),
         )
 
     def _handler_type(self, method: Method, request: str, response: str, context: str, imports: Imports) -> str:
-        """The type of the function that answers an RPC, by kind of component and of RPC."""
+        """The field for the function that answers an RPC, by kind of component and of RPC."""
         process = self._unit.kind == "process"
         stream = "AsyncIterator" if process else "Iterator"
         if method.client_streaming:
@@ -333,7 +336,8 @@ class _Builder:
             response = f"{imports.add('collections.abc', stream)}[{response}]"
         elif process:
             response = f"{imports.add('collections.abc', 'Awaitable')}[{response}]"
-        return f"Callable[[{request}, {context}], {response}]"
+        attribute = self._attributes[method.full_name.rpartition(".")[0]][method.name]
+        return pycode.fit(f"{attribute}: Callable[", (f"[{request}, {context}]", response), "]", 4)
 
     def _client(self, used: Unit) -> ClientView:
         services = tuple(self._api.service_by_name[name] for name in used.services)
@@ -381,6 +385,8 @@ class _Builder:
             result, opening, lead = f"{imports.add('collections.abc', 'AsyncIterator')}[{response}]", "def", "return "
         else:
             result, opening, lead = response, "async def", "return await "
+        if attribute in ("component", "service"):  # which every client has
+            attribute += "_"
         signature = pycode.fit(
             f"{opening} {attribute}(", ("self", argument, "*", "timeout: float | None = None"), f") -> {result}:", 4
         )
@@ -395,7 +401,7 @@ class _Builder:
             peer = vendor.peer_service or name
             views.append(
                 VendorView(
-                    class_name=naming.identifier(naming.pascal(name)),
+                    class_name=_vendor_class(name),
                     doc=pycode.docstring(
                         f"Calls {peer} over HTTP; every call is a span, within the time that is left.", 4
                     ),
@@ -444,7 +450,8 @@ class _Builder:
     def _handler(self, method: Method, attribute: str, path: str) -> tuple[str, HandlerView]:
         """The template of a handler that nobody has written yet, and what fills it."""
         shaped = self._shapes[method.full_name]
-        imports = Imports(frozenset({attribute, "context", "request", "requests"}))
+        variables = (resource.variable for resource in self._resources.values())
+        imports = Imports(frozenset({attribute, "context", "request", "requests", *variables}))
         if self._unit.kind == "store" and shaped.kind in _BODIES:
             body = self._standard_body(shaped, imports)
         else:
@@ -504,7 +511,7 @@ class _Builder:
 
     def _skeleton(self) -> SkeletonView:
         package = self._unit.package
-        imports = Imports(frozenset({"App", "Context", "build", "interceptors"}))
+        imports = Imports(frozenset({"App", "Context", "build", "interceptors", "settings", "connect", "database"}))
         fields, arguments = [], []
         runtime = f"{package}.gen.runtime"
         for name in ("Call", "Interceptor", "Settings"):
@@ -527,7 +534,7 @@ class _Builder:
                 fields.append(f"{used.name}: {client}.Client")
                 arguments.append(f"{used.name}=connect({client}.Client)")
             for vendor in self._unit.vendors:
-                class_name = imports.add(f"{package}.gen.vendors", naming.identifier(naming.pascal(vendor)))
+                class_name = imports.add(f"{package}.gen.vendors", _vendor_class(vendor))
                 fields.append(f"{vendor}: {class_name}")
                 arguments.append(f"{vendor}={class_name}(settings)")
             build = pycode.exploded("return App(", tuple(arguments), ")", 4)
@@ -565,12 +572,12 @@ class _Builder:
         imports = Imports()
         imports.add("", "pytest")
         imports.add(f"{package}.{folder}.{attribute}", attribute)
-        request = self._reference(method.input, imports, f"{package}.gen.")
         imports.add(f"{package}.gen.runtime", "Call")
         if standard:
             shaped = self._shapes[method.full_name]
             for module, name in (("app", "build"), ("gen.runtime", "NotFound"), ("gen.runtime", "Settings")):
                 imports.add(f"{package}.{module}", name)
+            request = self._reference(method.input, imports, f"{package}.gen.")
             missing = re.sub(r"\{[^}]*\}", "none", _pattern(self._api.message_by_name[shaped.resource]) or "none")
             body = [
                 f"def test_{attribute}_of_what_is_not_there() -> None:",
@@ -583,6 +590,7 @@ class _Builder:
             imports.add("unittest.mock", "Mock")
             imports.add(f"{package}.app", "App")
             imports.add(f"{package}.gen.runtime", "HandlerPending")
+            request = self._reference(method.input, imports, f"{package}.gen.")
             call = f"{attribute}({request}(), Call(Mock(spec=App)))"
             if self._unit.kind == "process":
                 imports.add("", "asyncio")
@@ -678,15 +686,26 @@ def _collection(message: Message) -> str:
 
 def _reserved(message: Message, path: str) -> Iterator[Export]:
     """What is nested under a name that Python reserves (``Outer.None``), again under one that can be written."""
-    for nested in (*message.messages, *message.enums):
-        inner = f"{path}.{naming.identifier(nested.name)}"
-        if inner != f"{path}.{nested.name}":
-            yield Export(inner, f"getattr({path}, {pycode.literal(nested.name)})")
+    for name in (*(m.name for m in message.messages), *(e.name for e in message.enums)):
+        if naming.identifier(name) != name:
+            yield Export(f"{path}.{naming.identifier(name)}", f"getattr({path}, {pycode.literal(name)})")
     for value in (value for enum in message.enums for value in enum.values):
         if naming.identifier(value.name) != value.name:
             yield Export(f"{path}.{naming.identifier(value.name)}", str(value.number))
     for nested in message.messages:
         yield from _reserved(nested, f"{path}.{naming.identifier(nested.name)}")
+
+
+def _variable(message: Message) -> str:
+    """What a resource is called in a handler, beside the names that every handler has."""
+    name = naming.identifier(naming.snake(message.name))
+    return f"{name}_" if name in ("context", "name", "new_id", "page", "request") else name
+
+
+def _vendor_class(name: str) -> str:
+    """The class of a vendor's client; ``Vendor`` is the one that it inherits from."""
+    class_name = naming.identifier(naming.pascal(name))
+    return f"{class_name}_" if class_name == "Vendor" else class_name
 
 
 def _last(full_name: str) -> str:
@@ -697,6 +716,6 @@ def _base64(data: bytes) -> str:
     return fill(b64encode(data).decode(), 108)
 
 
-def _require(package: str, files: tuple[str, ...]) -> str:
+def _require(function: str, package: str, files: tuple[str, ...]) -> str:
     """The call that makes sure that every handler's file is there."""
-    return f"require(\n        {pycode.literal(package)},\n        {pycode.exploded('{', files, '}', 8)},\n    )"
+    return f"{function}(\n        {pycode.literal(package)},\n        {pycode.exploded('{', files, '}', 8)},\n    )"

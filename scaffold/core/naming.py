@@ -86,6 +86,8 @@ def component_problem(name: str) -> str | None:
     """Why a component cannot have this name, or None. The name becomes a folder, a table key and ``NAME_ADDRESS``."""
     if not _COMPONENT.match(name):
         return "a component's name is a lower-case letter, then lower-case letters, digits and underscores"
+    if keyword.iskeyword(name):
+        return "it is a reserved word of Python"
     return None
 
 

@@ -31,14 +31,18 @@ def docstring(text: str, indent: int = 0) -> str:
     A comment in a proto may hold quotes or backslashes: they are escaped, so it stays text.
     """
     pad = " " * indent
-    text = text.strip()
-    text = f" {text}" if text.startswith('"') else text  # formatters put that space, too
+    text = text.strip().replace("\t", "    ")
     hostile = '"""' in text or text.endswith('"')
-    lines = [p for line in text.splitlines() for p in _wrap(_escaped(line.rstrip(), hostile), WIDTH - indent - 6)]
+    first, _, rest = "\n".join(text.splitlines()).partition("\n")
+    # Where all but the first line are indented, formatters take that away.
+    given = [first, *textwrap.dedent(rest).split("\n")] if rest else [first]
+    lines = [p for line in given for p in _wrap(_escaped(line.rstrip(), hostile), WIDTH - indent - 6)]
+    if lines and lines[0].startswith('"'):
+        lines[0] = f" {lines[0]}"  # as formatters have it
     if len(lines) < 2:
         return f'"""{"".join(lines)}"""'
-    rest = "\n".join(pad + line if line else "" for line in lines[1:])
-    return f'"""{lines[0]}\n{rest}\n{pad}"""'
+    following = "\n".join(pad + line if line else "" for line in lines[1:])
+    return f'"""{lines[0]}\n{following}\n{pad}"""'
 
 
 def comment(text: str, indent: int = 0) -> str:
@@ -78,6 +82,10 @@ def strings(head: str, values: Sequence[str], tail: str = "", indent: int = 0) -
     return f"{head}({items[0]},){tail}" if len(items) == 1 else exploded(f"{head}(", items, f"){tail}", indent)
 
 
+# What generated code says of Python's own names: a message called `float` must not hide them.
+_BUILTINS = frozenset({"float", "str"})
+
+
 @dataclass
 class Imports:
     """The imports of one module. ``add`` gives the name to use in the text: another one where it is taken."""
@@ -89,7 +97,7 @@ class Imports:
         """Import ``name`` from ``module`` (a dotted module, absolute or relative); with no module, the module ``name``."""
         key = (module, name)
         if key not in self._names:
-            taken = {*self.reserved, *self._names.values()}
+            taken = {*self.reserved, *_BUILTINS, *self._names.values()}
             local = name
             while local in taken:
                 local += "_"
@@ -105,12 +113,13 @@ class Imports:
                 modules.setdefault(module, []).append(name if local == name else f"{name} as {local}")
             else:
                 groups[_group(name, first_party)].append(f"import {name}")
-        for module in sorted(modules, key=_import_order):
-            # An import under another name stands alone, in its place among the others, as isort has it.
-            plain = sorted((n for n in modules[module] if " as " not in n), key=member_order)
-            renamed = sorted((n for n in modules[module] if " as " in n), key=member_order)
-            lines = [statement(module, [name]) for name in renamed] + ([statement(module, plain)] if plain else [])
-            groups[_group(module, first_party)].extend(lines)
+        for module in sorted(modules, key=import_order):
+            # An import under another name is a statement of its own, as isort has it; those go by their first member.
+            names = sorted(modules[module], key=member_order)
+            plain = [name for name in names if " as " not in name]
+            parts = [[name] for name in names if " as " in name] + ([plain] if plain else [])
+            parts.sort(key=lambda part: member_order(part[0]))
+            groups[_group(module, first_party)].extend(statement(module, part) for part in parts)
         return "\n\n".join("\n".join(group) for group in groups if group)
 
 
@@ -126,18 +135,27 @@ def _group(module: str, first_party: frozenset[str]) -> int:
     return 0 if top in _STANDARD else 1
 
 
-def _import_order(module: str) -> tuple[int, str]:
+Natural = tuple[tuple[tuple[int, int], ...], str]
+
+
+def natural(name: str) -> Natural:
+    """A key for isort's order: case does not count at first, and numbers go by value (``v2`` before ``v10``)."""
+    tokens = re.findall(r"[0-9]+|.", name.lower())
+    return (tuple((ord("0"), int(t)) if t[0] in "0123456789" else (ord(t), 0) for t in tokens), name)
+
+
+def import_order(module: str) -> tuple[int, Natural]:
     """Relative imports: those from further up first, as isort has it."""
     dots = len(module) - len(module.lstrip("."))
-    return (-dots, module)
+    return (-dots, natural(module))
 
 
-def member_order(name: str) -> tuple[int, str]:
+def member_order(name: str) -> tuple[int, Natural]:
     """Constants, then classes, then the rest: isort's order of members (``order-by-type``)."""
     bare = name.split(" as ")[0]
     if bare.isupper() and len(bare) > 1:
-        return (0, name)
-    return (1 if bare[:1].isupper() else 2, name)
+        return (0, natural(name))
+    return (1 if bare[:1].isupper() else 2, natural(name))
 
 
 def statement(module: str, names: list[str]) -> str:
@@ -156,7 +174,7 @@ def _wrap(line: str, width: int) -> list[str]:
 
 
 def _escaped(line: str, quotes: bool) -> str:
-    line = line.replace("\\", "\\\\").replace("\t", "    ")
+    line = line.replace("\\", "\\\\")
     return _UNSAFE.sub(_escape, line.replace('"', '\\"') if quotes else line)
 
 

@@ -131,7 +131,7 @@ class Settings(_Table):
             name=name,
             kind=kind,
             package=self.python.package.replace("{name}", name),
-            path=table.path or f"services/{name}",
+            path=PurePosixPath(table.path or f"services/{name}").as_posix(),
             protos=table.protos,
             services=tuple(table.services),
             uses=tuple(table.uses) if isinstance(table, Process) else (),
@@ -225,7 +225,7 @@ def _toml(value: str | list[str]) -> str:
     if isinstance(value, list):
         return f"[{', '.join(_toml(v) for v in value)}]"
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped) + '"'
+    return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in escaped) + '"'
 
 
 class _Places:
@@ -332,6 +332,7 @@ def _check(settings: Settings, places: _Places) -> Iterator[Diagnostic]:
     """What the types cannot say: names, references, cycles, paths."""
     units = settings.components()
     yield from _check_names(settings, units, places)
+    yield from _check_lists(units, places)
     yield from _check_uses(settings, places)
     yield from _check_paths(settings, units, places)
     for name, vendor in settings.vendors.items():
@@ -417,6 +418,21 @@ def name_problems(name: str, package: str, where: Location | None = None) -> Ite
         )
 
 
+def _check_lists(units: tuple[Unit, ...], places: _Places) -> Iterator[Diagnostic]:
+    """Each list of a component names its members once; there is at least one proto."""
+    for unit in units:
+        table = "stores" if unit.kind == "store" else "processes"
+        lists = {"proto": unit.protos, "services": unit.services, "uses": unit.uses, "vendors": unit.vendors}
+        for key, values in lists.items():
+            twice = next((v for v in values if values.count(v) > 1), None)
+            if twice is not None:
+                where = places.find(table, unit.name, key)
+                yield Diagnostic("settings-value", f'"{twice}" is in the list twice', where, "name it once")
+        if not unit.protos:
+            where = places.find(table, unit.name, "proto")
+            yield Diagnostic("settings-value", "proto names no file", where, f'write proto = "{unit.name}.proto"')
+
+
 def _check_uses(settings: Settings, places: _Places) -> Iterator[Diagnostic]:
     known = {*settings.stores, *settings.processes}
     for name, process in settings.processes.items():
@@ -461,7 +477,8 @@ def _cycles(uses: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
             for used in uses.get(path[-1], ()):
                 if used == start and len(path) > 1:
                     yield (*path, start)
-                    return
+                    stack.clear()
+                    break
                 if used > start and used not in path:
                     stack.append((*path, used))
 

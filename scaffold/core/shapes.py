@@ -59,6 +59,21 @@ class Shape:
         """Whether it is a standard method."""
         return self.kind is not Kind.CUSTOM
 
+    @property
+    def writable(self) -> bool:
+        """Whether Python can say ``message.field`` of every field; of one called ``import`` it cannot."""
+        fields = (
+            self.key,
+            self.resource_key,
+            self.body,
+            self.wanted_id,
+            self.parent,
+            self.items,
+            self.wrapper,
+            self.mask,
+        )
+        return all(naming.identifier(name) == name for name in fields if name)
+
 
 CUSTOM = Shape(Kind.CUSTOM)
 
@@ -72,7 +87,8 @@ def shape(api: Api, method: Method) -> Shape:
     for prefix, recognise in _RECOGNISERS.items():
         noun = method.name.removeprefix(prefix)
         if noun and noun != method.name and noun[0].isupper():
-            return recognise(api, noun, request, response) or CUSTOM
+            found = recognise(api, noun, request, response) or CUSTOM
+            return found if found.writable else CUSTOM
     return CUSTOM
 
 

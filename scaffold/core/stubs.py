@@ -34,7 +34,7 @@ class StubWriter:
             module, _, name = line.removeprefix("from ").partition(" import ")
             by_module.setdefault(module, []).append(name)
         statements: list[list[str]] = [[], [], []]
-        for module in sorted(by_module, key=lambda m: (-(len(m) - len(m.lstrip("."))), m)):
+        for module in sorted(by_module, key=pycode.import_order):
             names = sorted(by_module[module], key=pycode.member_order)
             group = 2 if module.startswith(".") else 1 if module.startswith("google") else 0
             statements[group].extend(f"from {module} import {name}" for name in names)
@@ -71,7 +71,8 @@ class StubWriter:
         parts = [f"{pad}class {name}({base}):\n{inner}{doc}"]
         parts += [self.enum(e, indent + 4) for e in message.enums]
         parts += [self.message(m, indent + 4) for m in message.messages if not m.map_entry]
-        fields = [f for f in message.fields if naming.identifier(f.name) == f.name]
+        # The others are there for getattr(), setattr() and Message(**{"from": …}).
+        fields = [f for f in message.fields if naming.identifier(f.name) == f.name and f.name not in _INHERITED]
         attributes = "\n".join(self._attribute(f, message, inner) for f in fields)
         methods = [self._constructor(fields, message, indent + 4, len(fields) < len(message.fields))]
         methods += self._presence(message, indent + 4)
@@ -101,7 +102,6 @@ class StubWriter:
         for field in fields:
             items.append(f"{field.name}: {self._accepted(field, message)} = ...")
         if more:
-            # Fields that are named by a Python keyword: Message(**{"from": …}).
             items.append(f"**keywords: {self._builtin('object')}")
         return " " * indent + pycode.fit("def __init__(", tuple(items), ") -> None: ...", indent)
 
@@ -195,9 +195,7 @@ class StubWriter:
                 return True
             inside = inside.rpartition(".")[0]
         while (message := self._api.message_by_name.get(inside)) is not None:
-            inner = {n.name for n in (*message.messages, *message.enums)}
-            inner |= {value.name for nested in message.enums for value in nested.values}
-            if top in inner or top in _METHODS or message.field(top) is not None:
+            if top in _METHODS or top in _inside(message):
                 return True
             inside = inside.rpartition(".")[0]
         return False
@@ -216,16 +214,30 @@ class StubWriter:
 
 def _declared(api: Api, package: str) -> Iterator[str]:
     """Every name that a package declares at any depth."""
-    for top in api.messages:
-        if api.packages[top.file] == package:
-            for message in walk(top):
-                yield message.name
-                yield from (field.name for field in message.fields)
-                yield from (value.name for enum in message.enums for value in (enum, *enum.values))
-    for enum in api.enums:
-        if api.packages[enum.file] == package:
-            yield from (value.name for value in (enum, *enum.values))
+    for top in (m for m in api.messages if api.packages[m.file] == package):
+        yield top.name
+        for message in walk(top):
+            yield from _inside(message)
+    for enum in (e for e in api.enums if api.packages[e.file] == package):
+        yield from (enum.name, *(value.name for value in enum.values))
 
+
+def _inside(message: Message) -> Iterator[str]:
+    """The names in a message's class; the values of its enums stand beside them."""
+    yield from (field.name for field in message.fields)
+    yield from (nested.name for nested in message.messages)
+    for enum in message.enums:
+        yield from (enum.name, *(value.name for value in enum.values))
+
+
+# What every message class has: a field of the same name would contradict its type.
+_INHERITED = frozenset(
+    """
+    ByteSize Clear ClearExtension ClearField CopyFrom DESCRIPTOR DiscardUnknownFields Extensions
+    FindInitializationErrors FromString HasExtension HasField IsInitialized ListFields MergeFrom MergeFromString
+    ParseFromString RegisterExtension SerializePartialToString SerializeToString SetInParent UnknownFields WhichOneof
+    """.split()
+)
 
 # What a message's class defines besides its fields and nested types.
 _METHODS = frozenset({"HasField", "ClearField", "WhichOneof"})

@@ -81,9 +81,8 @@ class NamesView:
 
 @dataclass(frozen=True)
 class RpcView:
-    """One RPC in ``gen/service.py``: ``handler`` is the type of its function, ``entry`` its line in the table."""
+    """One RPC in ``gen/service.py``: ``handler`` is the field for its function, ``entry`` its line in the table."""
 
-    attribute: str
     handler: str
     entry: str
 

@@ -9,13 +9,13 @@ import sys
 import tempfile
 from contextlib import contextmanager
 from difflib import get_close_matches
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 # Folders of google's protos that installed packages bring; a workspace's own copies are not read.
 _COMMON = ("api", "rpc", "type")
@@ -72,6 +72,9 @@ def locate(name: str, roots: Sequence[tuple[str, Path]]) -> Path | None:
             return disk
         if name.startswith(f"{virtual}/") and (disk / name.removeprefix(f"{virtual}/")).is_file():
             return disk / name.removeprefix(f"{virtual}/")
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        return None  # a path on disk, not the name of an import
     return next((folder / name for _, folder in roots if (folder / name).is_file()), None)
 
 
@@ -119,6 +122,10 @@ def _captured_stderr() -> Iterator[Callable[[], str]]:
 def _diagnostics(text: str, roots: Sequence[tuple[str, Path]]) -> list[Diagnostic]:
     lines = [line for line in text.splitlines() if line.strip()]
     found = [d for line in lines if (d := _diagnostic(line, roots)) is not None]
+    # What a broken import declares is undefined to those who import it: that is said where it is broken.
+    declared = _declared(roots)
+    broken = {_written(m["file"], roots) for line in lines if "had errors" in line and (m := _COMPLAINT.match(line))}
+    found = [d for d in found if not (d.slug == "unknown-type" and _repeats(d, broken, declared))]
     # "Import was not found or had errors" only repeats what was said about the imported file.
     missing = {d.message for d in found if d.slug == "missing-import"}
     rest = [
@@ -128,6 +135,12 @@ def _diagnostics(text: str, roots: Sequence[tuple[str, Path]]) -> list[Diagnosti
     ]
     unique = list(dict.fromkeys(rest))
     return unique or [Diagnostic("proto-invalid", text.strip() or "the compiler failed", None, "mend the proto")]
+
+
+def _repeats(diagnostic: Diagnostic, broken: set[str], declared: Mapping[str, str]) -> bool:
+    """Whether a type is only undefined because the import that declares it is broken."""
+    name = diagnostic.message.split('"')[1].rpartition(".")[2]
+    return diagnostic.where is not None and diagnostic.where.path in broken and name in declared
 
 
 def _diagnostic(line: str, roots: Sequence[tuple[str, Path]]) -> Diagnostic | None:
@@ -154,17 +167,30 @@ def _diagnostic(line: str, roots: Sequence[tuple[str, Path]]) -> Diagnostic | No
 
 
 def _written(name: str, roots: Sequence[tuple[str, Path]]) -> str:
-    """An import name as the path that a user would open."""
+    """What the compiler calls a file (its import name, or its place on disk) as the path that a user would open."""
     for written, folder in roots:
+        if Path(name).is_absolute():
+            if not Path(name).is_relative_to(folder):
+                continue
+            name = Path(name).relative_to(folder).as_posix()
         if (folder / name).is_file():
             return f"{written}/{name}" if written != "." else name
     return name
 
 
 def _similar_type(name: str, roots: Sequence[tuple[str, Path]]) -> str:
-    declared = {n for _, folder in roots for f in folder.rglob("*.proto") for n in _DECLARATION.findall(_read(f))}
-    close = get_close_matches(name.rpartition(".")[2], declared, n=1)
+    declared = _declared(roots)
+    last = name.rpartition(".")[2]
+    if last in declared:
+        return f'import "{declared[last]}", where it is declared, and write its package too if that is another one'
+    close = get_close_matches(last, declared, n=1)
     return f'did you mean "{close[0]}"?' if close else "declare it, or import the file that does"
+
+
+def _declared(roots: Sequence[tuple[str, Path]]) -> dict[str, str]:
+    """The messages and enums under the roots, by name, and the file of each."""
+    files = [(f, f.relative_to(folder).as_posix()) for _, folder in roots for f in sorted(folder.rglob("*.proto"))]
+    return {name: file for path, file in files for name in _DECLARATION.findall(_read(path))}
 
 
 def _similar_file(name: str, roots: Sequence[tuple[str, Path]]) -> str:

@@ -29,6 +29,9 @@ LIST = f"{STATE}/files"
 CACHE = f"{STATE}/cache"
 STAT_CACHE = f"{CACHE}/stat.json"
 
+# A file's time can be this much behind the clock.
+_CLOCK_NS = 10_000_000
+
 _OWNERS = ("generated", "stub", "yours")
 _LIST_HEADER = "# Every path that scaffold has written: path, owner, RPC. Kept by scaffold; merges by union.\n"
 _GUARD = """raise ImportError(
@@ -47,6 +50,7 @@ class Workspace:
     @classmethod
     def find(cls, start: Path) -> Workspace:
         """The workspace that holds a folder. Raises ScaffoldError where there is none."""
+        start = start.resolve()
         for folder in (start, *start.parents):
             file = folder / SETTINGS
             if file.is_file():
@@ -133,20 +137,27 @@ class Workspace:
         writes = plan.writes
         before, after = self.listed(), {entry.path: entry for entry in plan.listing}
         final = _list_text(after.values())
+        # A file of the user's that is listed and absent counts as deleted by them: those that are about to be made are
+        # listed afterwards only.
+        new = {c.path for c in writes if c.owner == "yours" and c.action == "create"}
         if writes or settings is not None:
-            union = _list_text({**before, **after}.values())
+            union = _list_text({**before, **{path: e for path, e in after.items() if path not in new}}.values())
             if union != final:
                 yield LIST, union
+        # A proto has to be there before the settings name it.
+        protos = [c for c in writes if c.path.endswith(".proto")]
+        yield from ((c.path, c.after) for c in protos)
         if settings is not None:
             yield SETTINGS, settings.encode()
-        guards = {gen for c in writes if (gen := _gen(c.path)) and c.path != f"{gen}/__init__.py"}
-        for gen in sorted(guards):
+        guards = _half_written(plan)
+        for gen in guards:
             path = f"{gen}/__init__.py"
             yield path, stamp.generated(path, "an interrupted regeneration", _GUARD).encode()
         held = {f"{gen}/{name}" for gen in guards for name in ("__init__.py", "descriptors.py")}
+        held |= {c.path for c in protos}
         yield from ((c.path, c.after if c.action != "delete" else None) for c in writes if c.path not in held)
         by_path = {c.path: c for c in plan.changes}
-        for gen in sorted(guards):
+        for gen in guards:
             descriptors = by_path.get(f"{gen}/descriptors.py")
             if descriptors is not None and descriptors.action in ("create", "update", "delete"):
                 yield descriptors.path, descriptors.after
@@ -157,11 +168,18 @@ class Workspace:
 
     # The stat cache: what an unchanged `regen` is answered from (scaffold/__main__.py).
 
-    def remember(self, inputs: Iterable[Path], plan: Plan, version: str) -> None:
-        """Note size and mtime of everything that went in and came out, so that an unchanged run need not start."""
+    def remember(self, inputs: Sequence[Path], plan: Plan, version: str, begun: int) -> None:
+        """Note size and mtime of everything that went in and came out, so that an unchanged run need not start.
+
+        ``begun`` is when the run began, in nanoseconds: of an input that has changed since, nobody knows which version
+        was read, and nothing is noted.
+        """
         outputs = [self.root / entry.path for entry in plan.listing]
         files = {str(p): _stat(p) for p in sorted({*inputs, *outputs, self.root / LIST})}
-        note = {"version": version, "python": sys.version, "count": len(plan.changes), "files": files}
+        if any(status and status[1] > begun - _CLOCK_NS for status in map(_stat, inputs)):
+            self.forget()
+            return
+        note = {"version": version, "python": sys.version, "count": len(plan.listing), "files": files}
         target = self.root / STAT_CACHE
         with contextlib.suppress(OSError):  # only a cache: the next run just takes longer
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -203,6 +221,8 @@ class _Writer:
         target = self._root / path
         try:
             if content is None:
+                if target.exists() and not os.access(target.parent, os.W_OK | os.X_OK):
+                    raise PermissionError(13, "permission denied")
                 return None
             for folder in reversed([target.parent, *target.parent.parents]):
                 if not folder.exists():
@@ -226,10 +246,10 @@ class _Writer:
             self._remove_empty(target.parent)
             return
         # Python trusts a .pyc whose source has the same size and the same mtime in whole seconds: a replaced file must
-        # never keep both, or the old bytecode runs.
+        # never keep both, or the old bytecode runs. Nor may it go back to the time of a version before that.
         with contextlib.suppress(FileNotFoundError):
             old = target.stat().st_mtime_ns
-            if old // 10**9 == staged.stat().st_mtime_ns // 10**9:
+            if old // 10**9 >= staged.stat().st_mtime_ns // 10**9:
                 os.utime(staged, ns=(old + 10**9, old + 10**9))
             shutil.copymode(target, staged)
         staged.replace(target)
@@ -245,10 +265,11 @@ class _Writer:
             folder = folder.parent
 
 
-def _gen(path: str) -> str | None:
-    """The ``gen`` folder that a path is in."""
-    head, found, _ = path.partition("/gen/")
-    return f"{head}/gen" if found else None
+def _half_written(plan: Plan) -> list[str]:
+    """The ``gen`` folders, known by their descriptors, in which more changes than their ``__init__.py``."""
+    gens = [c.path.removesuffix("/descriptors.py") for c in plan.changes if c.path.endswith("/gen/descriptors.py")]
+    written = [c.path for c in plan.writes]
+    return [gen for gen in gens if any(p.startswith(f"{gen}/") and p != f"{gen}/__init__.py" for p in written)]
 
 
 def _list_text(entries: Iterable[Listed]) -> bytes:
@@ -266,7 +287,7 @@ def _stat(path: Path) -> list[int] | None:
 
 def _read_text(file: Path, name: str) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return file.read_bytes().decode()  # newlines as they are: the user's text is written back
     except (OSError, UnicodeDecodeError) as error:
         raise ScaffoldError(_refused(name, error, "read")) from error
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
 from scaffold.core.plan import Change, Listed, Plan
+from scaffold.core.settings import Kind, Unit, table_text
 from scaffold.run import spans
 from scaffold.run import trace as traces
 from scaffold.shell import data
 from scaffold.shell.workspace import Workspace
 from scaffold.verbs import run, test
 from scaffold.verbs.init import init
-from scaffold.verbs.new import Request, new
 from scaffold.verbs.regen import regen
 
 if TYPE_CHECKING:
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
     from scaffold.run.call import CallResult
 
 _MARK = ".scaffold/demo"
-_VENDOR = """
-[vendors.payments] # traced, timed and counted from the first call
+_VENDOR = """[vendors.payments] # traced, timed and counted from the first call
 peer_service = "acme-pay"
 timeout = "3s"
 dev = ["python", "standins/payments.py"] # started by up, test and demo
 env = ["PAYMENTS_URL", "PAYMENTS_KEY"] # names only
 """
+
+
+def _unit(kind: Kind, name: str, service: str, uses: tuple[str, ...] = (), vendors: tuple[str, ...] = ()) -> Unit:
+    proto = f"shop/{name}/v1/{name}.proto"
+    return Unit(name, kind, name, f"services/{name}", (proto,), (f"shop.{name}.v1.{service}",), uses, vendors)
+
+
 _COMPONENTS = (
-    Request("store", "catalog", ("shop/catalog/v1/catalog.proto",)),
-    Request("store", "cart", ("shop/cart/v1/cart.proto",)),
-    Request("store", "orders", ("shop/orders/v1/orders.proto",)),
-    Request(
-        "process",
-        "checkout",
-        ("shop/checkout/v1/checkout.proto",),
-        uses=("cart", "catalog", "orders"),
-        vendors=("payments",),
-    ),
+    _unit("store", "catalog", "CatalogService"),
+    _unit("store", "cart", "CartService"),
+    _unit("store", "orders", "OrderService"),
+    _unit("process", "checkout", "CheckoutService", ("cart", "catalog", "orders"), ("payments",)),
 )
 _PRODUCTS = (("espresso-cup", "Espresso cup", 9, 900_000_000), ("moka-pot", "Moka pot", 49, 900_000_000))
 
@@ -88,17 +88,17 @@ def demo(folder: Path, say: Callable[[str], None]) -> Shown:
 
 def _make(folder: Path) -> Generated:
     init(folder)
-    workspace = Workspace.find(folder.resolve())
+    workspace = Workspace.find(folder)
     protos = data.folder("protos")
     files = {f"protos/{f.relative_to(protos).as_posix()}": f.read_bytes() for f in sorted(protos.rglob("*.proto"))}
-    _write(workspace, {**files, _MARK: b"made by `scaffold demo`\n"}, workspace.text + _VENDOR)
+    text = "\n".join([workspace.text, _VENDOR, *map(table_text, _COMPONENTS)])
+    _write(workspace, {**files, _MARK: b"made by `scaffold demo`\n"}, text)
     begun = time.monotonic()
-    for request in _COMPONENTS:
-        new(folder.resolve(), request)
+    regen(folder)
     seconds = time.monotonic() - begun
     shop = data.folder("templates") / "shop"
     sources = (f for f in shop.rglob("*") if f.is_file() and "__pycache__" not in f.parts)
-    workspace = Workspace.find(folder.resolve())
+    workspace = Workspace.find(folder)
     written = {f.relative_to(shop).as_posix(): f.read_bytes() for f in sorted(sources)}
     _write(workspace, written, None)
     listed = [e for e in workspace.listed().values() if e.path.startswith("services/")]
@@ -107,7 +107,7 @@ def _make(folder: Path) -> Generated:
 
 
 def _regenerate(folder: Path) -> None:
-    outcome = regen(folder.resolve())
+    outcome = regen(folder)
     ScaffoldError.raise_if(outcome.plan.conflicts)
 
 
@@ -126,7 +126,7 @@ def _write(workspace: Workspace, files: dict[str, bytes], settings: str | None) 
 def _use(folder: Path, say: Callable[[str], None]) -> tuple[str, str, int, spans.Trace]:
     """Fill the catalog and a cart, place an order, and wait for its trace."""
     lines: list[str] = []
-    start = folder.resolve()
+    start = folder
     with run.start(start, lambda name, line: lines.append(f"{name}: {line}")) as session:
         addresses = {name: end.address for name, end in session.running.components.items()}
 

@@ -117,7 +117,9 @@ def _skeleton(workspace: Workspace, component: ComponentFiles, template: Path) -
 
 def _inputs(workspace: Workspace, roots: Sequence[tuple[str, Path]], api: Api, templates_folder: Path) -> list[Path]:
     """Every file that decides what is generated, and those that would if they came to exist."""
-    files = [workspace.root / "scaffold.toml", Path(protoc.__file__)]
+    # The generator itself too: in an editable install it changes under the same version.
+    core, shell = Path(settings.__file__).parent, Path(protoc.__file__).parent
+    files = [workspace.root / "scaffold.toml", Path(__file__), *core.glob("*.py"), *shell.glob("*.py")]
     for file in api.files:
         files += [folder / file.name for _, folder in roots]
     files += [f for f in templates_folder.rglob("*") if f.is_file() and "__pycache__" not in f.parts]

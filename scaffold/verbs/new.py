@@ -53,7 +53,7 @@ def new(start: Path, request: Request) -> Created:
         unit = _unit(request, configuration)
         ScaffoldError.raise_if(_problems(unit, workspace, configuration))
         roots = workspace.roots(configuration.protos.roots)
-        protos = tuple(_import_name(p, start, workspace, roots) for p in request.protos)
+        protos = tuple(dict.fromkeys(_import_name(p, start, workspace, roots) for p in request.protos))
         text, starter_path = "", ""
         extra: tuple[tuple[str, Path], ...] = ()
         if not protos:
@@ -92,9 +92,9 @@ def _unit(request: Request, configuration: Settings) -> Unit:
         package=configuration.python.package.replace("{name}", request.name),
         path=f"services/{request.name}",
         protos=(),
-        services=request.services,
-        uses=request.uses,
-        vendors=request.vendors,
+        services=tuple(dict.fromkeys(request.services)),
+        uses=tuple(dict.fromkeys(request.uses)),
+        vendors=tuple(dict.fromkeys(request.vendors)),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ def plan(start: Path) -> Outcome:
 
 def regen(start: Path) -> Outcome:
     """Bring the workspace to what the protos say. A conflict anywhere means that nothing is written."""
+    begun = time.time_ns()
     workspace, settings = open_workspace(start)
     with workspace.locked():
         what = wanted(workspace, settings)
@@ -42,8 +44,8 @@ def regen(start: Path) -> Outcome:
         if outcome.conflicts:
             return Outcome(outcome, written=False)
         workspace.apply(outcome)
-        if outcome.orphans:
-            workspace.forget()
+        if outcome.orphans or outcome.notes:
+            workspace.forget()  # what there is to say is said every time
         else:
-            workspace.remember(what.inputs, outcome, __version__)
+            workspace.remember(what.inputs, outcome, __version__, begun)
         return Outcome(outcome, written=bool(outcome.writes))

@@ -64,7 +64,7 @@ class _JsonLines(logging.Formatter):
             line["exception"] = self.formatException(record.exc_info)
         if record.stack_info:
             line["stack"] = self.formatStack(record.stack_info)
-        extra = {key: value for key, value in vars(record).items() if key not in _STANDARD and key not in line}
+        extra = {key: value for key, value in vars(record).items() if key not in _STANDARD}
         return json.dumps({**extra, **{key: value for key, value in line.items() if value}}, default=str)
 
 

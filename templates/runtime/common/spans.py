@@ -476,11 +476,13 @@ class _ActiveSpan:
 
     def __init__(self, span: trace.Span) -> None:
         self._span = span
+        self.failed = False
 
     def set_attribute(self, key: str, value: Value) -> None:
         self._span.set_attribute(key, value)
 
     def fail(self, error_type: str, description: str = "") -> None:
+        self.failed = True
         self._span.set_attribute(_Conventions.ERROR_TYPE, error_type)
         self._span.set_status(StatusCode.ERROR, description or None)
 
@@ -503,7 +505,8 @@ class _StandingAside(Tracing):
             try:
                 yield active
             except BaseException as error:
-                active.fail(type(error).__name__)
+                if not active.failed:  # whoever said why knows better
+                    active.fail(type(error).__name__)
                 raise
 
     def span(self, name: str, attributes: Mapping[str, Value]) -> ContextManager[Span]:

@@ -90,7 +90,7 @@ class Tracing:
     def span(self, name: str, attributes: Mapping[str, Value]) -> ContextManager[Span]:
         """Make a CLIENT span, current inside the ``with``: a SQL statement, a vendor's HTTP call.
 
-        An exception that leaves the block marks the span as failed with ``error.type``, and passes.
+        An exception that leaves the block marks the span as failed, unless it is already, and passes.
         """
         return _no_span()
 

@@ -118,6 +118,8 @@ class _Running:
                     raise
                 self._serving.loop.call_soon_threadsafe(self._serving.over.set)
                 self._thread.join(_CANCEL_SECONDS)
+                # It waits for the threads of `asyncio.to_thread`, which cannot be cancelled.
+                self._drained = self._drained and not self._thread.is_alive()
                 if self._own_tracing is not None:
                     self._own_tracing.shutdown()
                 self._stopped.set()
@@ -147,10 +149,9 @@ class _Running:
             interceptors=settings.tracing.aio_server_interceptors(),
             # Otherwise a second process could listen on the port too, and take half of the calls.
             options=[("grpc.so_reuseport", 0)],
-            maximum_concurrent_rpcs=settings.max_workers,
         )
         for endpoint in endpoints(component.services, self._handlers, app, settings):
-            served = _Served(endpoint, interceptors, self._calls).method_handler()
+            served = _Served(endpoint, interceptors, self._calls, settings.max_workers).method_handler()
             server.add_registered_method_handlers(endpoint.service, {endpoint.rpc.name: served})
         names = [service.full_name for service in component.services]
         healthy = await _add_health(server, names)
@@ -200,11 +201,16 @@ class _Served:
     """
 
     def __init__(
-        self, endpoint: Endpoint, interceptors: Sequence[Interceptor], calls: set[asyncio.Task[object]]
+        self,
+        endpoint: Endpoint,
+        interceptors: Sequence[Interceptor],
+        calls: set[asyncio.Task[object]],
+        most_calls: int,
     ) -> None:
         self._endpoint = endpoint
         self._interceptors = tuple(interceptors)
         self._calls = calls
+        self._most_calls = most_calls
         # What interceptors see: an ordinary handler of messages.
         call = self._call_stream if endpoint.rpc.server_streaming else self._call
         self._handler: _Handler = endpoint.method_handler(call, endpoint.decode, endpoint.encode)
@@ -251,6 +257,9 @@ class _Served:
         metadata = headers.receive(context.invocation_metadata())
         remaining = context.time_remaining()
         budget.deadline.set(None if remaining is None else time.monotonic() + remaining)
+        # Counted here and not by grpcio, which would refuse health checks as well: who is busy is not ill.
+        if len(self._calls) > self._most_calls:
+            raise errors.ResourceExhausted("too many calls at once", reason="TOO_MANY_CALLS")
         self._endpoint.admit(metadata, remaining)
         continuation: _Continuation = self._innermost
         for interceptor in reversed(self._interceptors):

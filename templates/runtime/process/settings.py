@@ -31,7 +31,7 @@ class Settings(ServiceSettings):
     connection, whose roots of trust ``NAME_CA`` holds as PEM (``NAME_CA_FILE`` names a file; by default the system's).
     """
 
-    # Handlers mostly wait, so many can be at work; a call beyond the limit is refused with RESOURCE_EXHAUSTED.
+    # Handlers mostly wait, so that many can be at work; one more is refused with RESOURCE_EXHAUSTED.
     max_workers: int = Field(1024, ge=1, le=65536, description="how many calls are worked on at once, 1 to 65536")
 
     _closing: list[Callable[[], Awaitable[object]]] = PrivateAttr(default_factory=list)

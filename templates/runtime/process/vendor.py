@@ -99,6 +99,7 @@ class Vendor:
                 span.fail("timeout", f"no answer in {seconds:.3g} s")
                 raise DeadlineExceeded(f"{self.name} did not answer in time", component=self.name) from error
             except httpx.TransportError as error:
+                span.fail(type(error).__name__)
                 raise Unavailable(f"{self.name} cannot be reached", component=self.name) from error
             span.set_attribute("http.response.status_code", response.status_code)
             if response.status_code >= httpx.codes.BAD_REQUEST:

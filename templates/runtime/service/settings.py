@@ -248,9 +248,13 @@ class ServiceSettings(BaseSettings):
             if field is None:
                 yield f"{name} is no setting of {cls.__qualname__}"
                 continue
+            variable = origins.get(name, name.upper())
+            if problem["type"] == "missing":
+                yield f"{variable} is not set: set it to {field.description}"
+                continue
             # A secret that does not fit must not end up in a log either.
             shown = "its value" if SecretStr in _types(field) else repr(problem["input"])
-            yield f"{origins.get(name, name.upper())}: {shown} does not fit: set it to {field.description}"
+            yield f"{variable}: {shown} does not fit: set it to {field.description}"
 
 
 def _types(field: FieldInfo) -> tuple[object, ...]:

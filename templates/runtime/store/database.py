@@ -173,15 +173,14 @@ def _sqlite(url: sa.URL, connections: int) -> Engine:
 
     @event.listens_for(engine, "connect")
     def connect(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
-        # The driver must not begin transactions by itself: it would begin them too late, when another may have begun to
-        # write what this one has read, and SQLite then fails it at once ("database is locked") however long it may wait.
-        connection.isolation_level = None
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
+        # A transaction that reads before it writes must not begin as a reader: where another has written meanwhile,
+        # SQLite fails it at once ("database is locked"), however long it may wait.
         if connection.get_execution_options().get("writes"):
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 

@@ -21,7 +21,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from scaffold.contract import plan, schema
 from scaffold.contract.schema import Rpc, Schema
 from scaffold.contract.suite import Bench
-from scaffold.contract.targets import Span
+from scaffold.contract.targets import Span, TargetError
 from scaffold.core import analyse
 from scaffold.shell import protoc
 
@@ -113,6 +113,10 @@ class Library:
         return book
 
     def create_book(self, request: Any) -> Message:
+        if self.fault == "create_is_pending":
+            raise Refusal(grpc.StatusCode.UNIMPLEMENTED, "HANDLER_PENDING", {"file": "handlers/create_book.py"})
+        if self.fault == "refuses_everything":
+            raise Refusal(grpc.StatusCode.FAILED_PRECONDITION)
         if self.fault == "leaks" and not request.book.title:
             raise KeyError("title")
         if not request.HasField("book") or not request.book.title:
@@ -368,6 +372,8 @@ class Served:
         self.server.start()
 
     def open(self, component: str) -> Served:
+        if self.library.fault == "does_not_start":
+            raise TargetError(f"{component} does not start: because")
         return self
 
     def spans(self, trace_id: str) -> tuple[Span, ...]:
@@ -383,10 +389,16 @@ def library_bench(library_schema: Schema, library_workspace: Path) -> Iterator[C
     """A bench over a library with a fault."""
     benches: list[Bench] = []
 
-    def make(fault: str = "", seed: int = 0, examples: int = 20) -> Bench:
-        served = Served(Library(library_schema, fault))
-        planned = plan.Plan({"library": plan.Component("store", "library", "src")})
-        benches.append(Bench(planned, served, library_workspace, seed, examples))
+    def make(
+        fault: str = "",
+        *,
+        places: dict[str, str] | None = None,
+        shows_spans: bool = True,
+        **settings: Any,
+    ) -> Bench:
+        served = Served(Library(library_schema, fault), shows_spans=shows_spans)
+        component = plan.Component("store", "library", "src", places=places or {})
+        benches.append(Bench(plan.Plan({"library": component}), served, library_workspace, **settings))
         return benches[-1]
 
     yield make

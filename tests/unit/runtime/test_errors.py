@@ -180,13 +180,14 @@ def test_a_service_that_sends_no_details_is_understood() -> None:
     assert (error.message, error.reason, error.domain, error.details) == ("no such stock", "NOT_FOUND", "", ())
 
 
-@pytest.mark.parametrize(
-    "value", [b"\xff\xff\xff", "text", status_pb2.Status(code=7, message="liar").SerializeToString()]
-)
+LYING = to_status(errors.PermissionDenied("no", reason="LIE"), SERVICE).SerializeToString()
+
+
+@pytest.mark.parametrize("value", [b"\xff\xff\xff", "text", LYING], ids=["broken", "text", "of another code"])
 def test_details_that_are_broken_or_contradict_the_code_are_ignored(value: str | bytes) -> None:
     error = from_rpc_error(CallError(grpc.StatusCode.NOT_FOUND, "gone", ((errors.STATUS_DETAILS_KEY, value),)), "stock")
     assert isinstance(error, errors.NotFound)
-    assert (error.message, error.details) == ("gone", ())
+    assert (error.message, error.reason, error.details) == ("gone", "NOT_FOUND", ())
 
 
 def test_details_of_unknown_types_travel_on_as_they_came() -> None:

@@ -72,11 +72,11 @@ def test_an_exception_and_what_a_record_has_of_its_own(capsys: pytest.CaptureFix
     try:
         raise ValueError("why")
     except ValueError:
-        logging.exception("it failed", extra={"order": "orders/1", "odd": {1}})
+        logging.exception("it failed", extra={"order": "orders/1", "odd": {1}, "service": "not this"})
     (line,) = lines(capsys)
     assert line["exception"].startswith("Traceback")
     assert line["exception"].endswith("ValueError: why")
-    assert (line["order"], line["odd"]) == ("orders/1", "{1}")
+    assert (line["order"], line["odd"], line["service"]) == ("orders/1", "{1}", "cart")
 
 
 def test_in_development_a_line_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,6 +37,7 @@ from runtime.process.server import _loop_factory
 from . import desk
 from .desk import KINDS, component, error_info, everywhere, invoke, raw, serving
 from .library import PATIENCE, SERVICE, Book
+from .test_tracing_settings import collecting
 from .wire import eventually
 
 HANDLERS = tuple(KINDS)
@@ -199,6 +200,19 @@ def test_required_headers() -> None:
         assert invoke(channel, "get_book", BOOK, metadata=(("x-tenant-id", "1"),)) == [BOOK]
 
 
+def test_one_call_too_many_is_refused_and_health_is_not() -> None:
+    started = threading.Event()
+    with serving(holding(0.5, started), environ={"MAX_WORKERS": "1"}) as (_, channel):
+        call = raw(channel, "get_book").future(b"", timeout=PATIENCE)
+        assert started.wait(PATIENCE)
+        with pytest.raises(grpc.RpcError) as caught:
+            invoke(channel, "get_book", BOOK)
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        health_stub(channel).Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
+        assert call.result() == b""
+        assert invoke(channel, "get_book", BOOK) == [BOOK]
+
+
 # --- cancellation and deadlines ---------------------------------------------------------------------------------------
 
 
@@ -245,6 +259,21 @@ def test_a_stream_that_nobody_reads_any_more_is_closed_with_all_that_it_holds() 
         assert closed.wait(1)
 
 
+def test_a_stream_that_fails_is_closed_before_its_caller_hears_of_it() -> None:
+    tasks: list[object] = []
+
+    async def list_books(request: Any, call: Any) -> AsyncIterator[Any]:
+        tasks.append(asyncio.current_task())
+        try:
+            yield "no book"
+        finally:
+            tasks.append(asyncio.current_task())
+
+    with serving(component({"list_books": list_books})) as (_, channel), pytest.raises(grpc.RpcError):
+        invoke(channel, "list_books", BOOK)
+    assert tasks[0] is tasks[1]
+
+
 def test_concurrent_calls_do_not_see_each_others_headers() -> None:
     async def echo(request: Any, call: Any) -> Any:
         await asyncio.sleep(0.01)
@@ -283,7 +312,7 @@ def test_an_interceptor_may_refuse_a_call_by_raising(handler: str) -> None:
 
 
 @pytest.mark.parametrize("handler", HANDLERS)
-def test_an_interceptor_may_answer_with_a_handler_that_aborts(handler: str) -> None:
+def test_an_interceptor_may_answer_with_a_handler_that_aborts(handler: str, caplog: pytest.LogCaptureFixture) -> None:
     async def abort(request: Any, context: Any) -> Any:
         await context.abort(grpc.StatusCode.PERMISSION_DENIED, "not you")
 
@@ -292,7 +321,8 @@ def test_an_interceptor_may_answer_with_a_handler_that_aborts(handler: str) -> N
 
     with serving(component(interceptors=[Interceptor(refuse)])) as (_, channel), pytest.raises(grpc.RpcError) as caught:
         invoke(channel, handler, BOOK)
-    assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
+    assert (caught.value.code(), caught.value.details()) == (grpc.StatusCode.PERMISSION_DENIED, "not you")
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 def test_interceptors_stand_around_the_handler_outermost_first() -> None:
@@ -456,6 +486,22 @@ def test_a_handler_that_will_not_end_is_left_behind() -> None:
     release.set()
 
 
+def test_a_thread_that_will_not_end_is_left_behind() -> None:
+    started, release = threading.Event(), threading.Event()
+
+    async def blocking(request: Any, call: Any) -> Any:
+        started.set()
+        await asyncio.to_thread(release.wait, PATIENCE)
+
+    running = start(component(everywhere(blocking)), desk.settings())
+    with grpc.insecure_channel(running.address) as channel:
+        call = raw(channel, "get_book").future(b"", timeout=PATIENCE)
+        assert started.wait(PATIENCE)
+        assert not running.stop(0.1)
+        assert call.exception(PATIENCE) is not None
+    release.set()
+
+
 def test_what_was_opened_is_closed_last_first_and_one_failure_does_not_stop_the_rest(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -499,11 +545,11 @@ sys.exit(run(component, [a for a in sys.argv[1:] if a != "--missing"]))
 """
 
 
-def program(*options: str) -> "subprocess.Popen[str]":
+def program(*options: str, **environ: str) -> "subprocess.Popen[str]":
     templates = Path(runtime.process.__file__).parents[2]
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *options],
-        env={"PYTHONPATH": str(templates), "PATH": ""},
+        env={"PYTHONPATH": str(templates), "PATH": "", **environ},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -528,6 +574,23 @@ def test_a_signal_drains_and_ends_it(sign: signal.Signals) -> None:
         process.kill()
     assert process.returncode == 0, errors
     assert "Traceback" not in errors
+
+
+def test_what_it_traced_is_sent_before_it_ends() -> None:
+    with collecting() as (collector, endpoint):
+        process = program("--host", "127.0.0.1", "--port", "0", OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            with grpc.insecure_channel(line.split(" on ")[1].strip()) as channel:
+                multi: Any = channel.unary_unary("/desk.v1.Desk/Echo")
+                multi(b"\n\x01x", timeout=PATIENCE)
+            process.terminate()
+            process.communicate(timeout=10)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+    assert collector.names() == ["desk.v1.Desk/Echo"]
 
 
 def test_check_loads_everything_and_serves_nothing() -> None:

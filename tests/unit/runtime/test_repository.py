@@ -388,6 +388,11 @@ def test_a_database_in_memory_serves_all_threads() -> None:
     books = Repository(database, Book, table="books")
     in_threads(8, lambda number: books.add(f"books/{number}", book(str(number))))
     assert len(books.list().items) == 8
+    with ThreadPoolExecutor(1) as pool:
+        with database.transaction():
+            books.add("books/last", book("last"))
+            reading = pool.submit(books.get, "books/last")
+        assert reading.result(PATIENCE) == book("last")
     database.close()
 
 

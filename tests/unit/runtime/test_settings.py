@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import Field, SecretStr
 from runtime.common.tracing import Tracing
 from runtime.service.problems import SettingsError
 from runtime.service.settings import ServiceSettings
@@ -170,6 +171,22 @@ def test_variables_of_ones_own(tmp_path: Path) -> None:
     assert load().value("API_KEYS") is None
     with pytest.raises(SettingsError, match=r"API_KEYS is not set: .*API_KEYS_FILE"):
         load().secret("API_KEYS")
+
+
+class Mine(Settings):
+    """Settings with some of the user's."""
+
+    api_key: SecretStr = Field(min_length=8, description="a key of 8 characters or more")
+
+
+def test_settings_of_ones_own() -> None:
+    assert Mine.load("cart", dev=True, environ={"API_KEY": "12345678"}).api_key.get_secret_value() == "12345678"
+    with pytest.raises(SettingsError) as caught:
+        Mine.load("cart", dev=True, environ={"CART_API_KEY": "s3cret", "DATABASE_URL": URL})
+    assert str(caught.value) == "CART_API_KEY: its value does not fit: set it to a key of 8 characters or more"
+    with pytest.raises(SettingsError) as caught:
+        Mine.load("cart", dev=True, environ={"DATABASE_URL": URL})
+    assert str(caught.value) == "API_KEY is not set: set it to a key of 8 characters or more"
 
 
 def test_settings_made_by_hand_read_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -282,6 +282,21 @@ def test_an_error_after_some_responses_delivers_those(method: str) -> None:
     assert told(caught.value) == (grpc.StatusCode.OUT_OF_RANGE, "no more", "OUT_OF_RANGE")
 
 
+def test_a_stream_with_a_wrong_response_ends_its_handler_first() -> None:
+    closed = threading.Event()
+
+    def list_books(request: object, context: object) -> Iterator[object]:
+        try:
+            yield BOOK
+            yield None
+        finally:
+            closed.set()
+
+    with serving(component(service(list_books=list_books))) as (_, channel):
+        assert told(failure(channel, "ListBooks")) == INTERNAL
+        assert closed.is_set()
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("data", [b"\xff", b"\x0a\x05ab", b"\x0a\x01\xff"], ids=["tag", "truncated", "not UTF-8"])
 def test_a_request_that_cannot_be_decoded(method: str, data: bytes) -> None:

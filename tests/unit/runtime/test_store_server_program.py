@@ -209,7 +209,9 @@ def slow(seconds: float) -> bytes:
 
 
 @contextmanager
-def in_a_call(place: Path, seconds: float, grace: str) -> Iterator[tuple["subprocess.Popen[str]", "grpc.Future[bytes]"]]:
+def in_a_call(
+    place: Path, seconds: float, grace: str
+) -> Iterator[tuple["subprocess.Popen[str]", "grpc.Future[bytes]"]]:
     with served(place, "--dev", "--port", "0", GRACE_SECONDS=grace) as (program, channel, _):
         answer = channel.unary_unary(f"/{SERVICE}/GetBook").future(slow(seconds), timeout=START_SECONDS)
         assert program.stdout is not None
@@ -298,13 +300,17 @@ def test_everything_that_is_promised_can_be_imported() -> None:
 
 def test_it_works_where_it_is_copied_to(tmp_path: Path) -> None:
     generated = tmp_path / "catalog" / "gen"
-    shutil.copytree(TEMPLATES / "runtime", generated / "runtime", ignore=shutil.ignore_patterns("__pycache__", "process"))
+    shutil.copytree(
+        TEMPLATES / "runtime", generated / "runtime", ignore=shutil.ignore_patterns("__pycache__", "process")
+    )
     for folder in (tmp_path / "catalog", generated, generated / "runtime"):
         (folder / "__init__.py").touch()
     out = python("from catalog.gen.runtime.store import Settings, start; print(start.__module__)", tmp_path)
     assert out == "catalog.gen.runtime.store.server\n"
 
 
-@pytest.mark.parametrize("file", sorted(Path(str(runtime.common.__file__)).parent.glob("*.py")), ids=lambda file: file.name)
+@pytest.mark.parametrize(
+    "file", sorted(Path(str(runtime.common.__file__)).parent.glob("*.py")), ids=lambda file: file.name
+)
 def test_the_common_part_keeps_to_python_3_9(file: Path) -> None:
     ast.parse(file.read_text(), feature_version=(3, 9))

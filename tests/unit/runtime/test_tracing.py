@@ -412,6 +412,42 @@ def test_a_call_cancelled_before_it_began_leaves_no_open_span(
     assert eventually(lambda: open_spans.started == open_spans.ended)
 
 
+def test_a_call_held_back_by_another_interceptor_and_cancelled_there(
+    tracing: Tracing, exporter: InMemorySpanExporter, seen: Seen
+) -> None:
+    class HoldBack(grpc.aio.UnaryUnaryClientInterceptor):
+        async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+            await asyncio.sleep(PATIENCE)
+
+    async def run(address: str) -> None:
+        interceptors = (*tracing.aio_client_interceptors("stock"), HoldBack())
+        async with grpc.aio.insecure_channel(address, interceptors=interceptors) as channel:
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(wire.acall(channel, "unary_unary"), 0.1)
+
+    with wire.asyncio_server(seen) as address:
+        asyncio.run(run(address))
+    (span,) = spans(exporter)
+    assert attributes(span)["rpc.response.status_code"] == "CANCELLED"
+    assert seen.metadata == []
+
+
+def test_a_call_that_another_interceptor_answers(tracing: Tracing, exporter: InMemorySpanExporter, seen: Seen) -> None:
+    class Answer(grpc.aio.UnaryUnaryClientInterceptor):
+        async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+            return b"from a cache"
+
+    async def run(address: str) -> list[bytes]:
+        interceptors = (*tracing.aio_client_interceptors("stock"), Answer())
+        async with grpc.aio.insecure_channel(address, interceptors=interceptors) as channel:
+            return await wire.acall(channel, "unary_unary")
+
+    with wire.asyncio_server(seen) as address:
+        assert asyncio.run(run(address)) == [b"from a cache"]
+    (span,) = spans(exporter)
+    assert attributes(span)["rpc.response.status_code"] == "OK"
+
+
 @pytest.mark.parametrize("kind", ["unary_stream", "stream_stream"])
 def test_a_consumer_that_cancels_its_stream_ends_the_span(
     kind: str, tracing: Tracing, exporter: InMemorySpanExporter, seen: Seen

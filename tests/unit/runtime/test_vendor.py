@@ -5,7 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -64,16 +64,14 @@ class StandHandler(BaseHTTPRequestHandler):
             time.sleep(float(argument))
         self.wfile.write(b'{"ok": true}')
 
-    do_POST = do_DELETE = do_GET
+    do_POST = do_GET  # noqa: N815  the name is the method's
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  named by the standard library
         pass
 
     def handle(self) -> None:
-        try:
+        with suppress(OSError, ValueError):  # who asked has gone
             super().handle()
-        except (OSError, ValueError):  # who asked has gone
-            pass
 
 
 @pytest.fixture
@@ -122,9 +120,11 @@ def within_a_call(*metadata: tuple[str, str], seconds: float | None = None) -> I
     """As a handler is, that serves a call."""
     token = headers.incoming.set(metadata)
     until = budget.deadline.set(None if seconds is None else time.monotonic() + seconds)
-    yield
-    headers.incoming.reset(token)
-    budget.deadline.reset(until)
+    try:
+        yield
+    finally:
+        headers.incoming.reset(token)
+        budget.deadline.reset(until)
 
 
 def test_a_request_and_its_span(stand: Stand, tracing: Tracing, exporter: InMemorySpanExporter) -> None:

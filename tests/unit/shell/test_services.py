@@ -198,7 +198,7 @@ def test_what_a_service_started_ends_with_it(tmp_path: Path) -> None:
     assert gone(other)
 
 
-OWNER = """
+OWNER = r"""
     import os, sys
     from pathlib import Path
     from scaffold.shell.services import Launch, ServiceProcess

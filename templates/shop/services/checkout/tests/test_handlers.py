@@ -238,7 +238,14 @@ def test_a_large_cart_is_looked_up_in_parts() -> None:
 
 @pytest.mark.parametrize(
     "request_",
-    [{"cart": "1"}, {"cart": "carts/"}, {"token": ""}, {"request_id": ""}, {"request_id": "a/b"}, {"request_id": "a b"}],
+    [
+        {"cart": "1"},
+        {"cart": "carts/"},
+        {"token": ""},
+        {"request_id": ""},
+        {"request_id": "a/b"},
+        {"request_id": "a b"},
+    ],
 )
 def test_malformed_requests_reach_nobody(shop: Shop, request_: dict[str, str]) -> None:
     with pytest.raises(InvalidArgument):
@@ -265,10 +272,11 @@ def test_sums_are_exact(price_of_one: Money, quantity: int, total: Money) -> Non
     "prices",
     [
         (euros(1), Money(currency_code="USD", units=1)),
+        (Money(), Money()),
         (euros(-1), euros(0, 999_999_999)),
         (euros(2**63 - 1), euros(1)),
     ],
-    ids=["two currencies", "below nothing", "too large"],
+    ids=["two currencies", "no currency", "below nothing", "too large"],
 )
 def test_prices_without_a_sum_are_refused(prices: tuple[Money, Money]) -> None:
     products = [catalog.Product(name=f"products/{number}", price=price) for number, price in enumerate(prices)]

@@ -32,14 +32,14 @@ def price(items: Sequence[cart.Item], products: Iterable[catalog.Product]) -> or
 
 
 def total(lines: Sequence[orders.OrderLine]) -> Money:
-    """The exact sum of the lines. FAILED_PRECONDITION, TOTAL_INVALID: several currencies, or below nothing, or too large."""
-    currencies = {line.price.currency_code for line in lines}
-    if len(currencies) > 1:
-        raise FailedPrecondition("the products are sold in different currencies", reason="TOTAL_INVALID")
+    """The exact sum of the lines. FAILED_PRECONDITION, TOTAL_INVALID: not one currency, or below nothing, or too large."""
+    currency, *others = {line.price.currency_code for line in lines}
+    if not currency or others:
+        raise FailedPrecondition("the prices are not in one currency", reason="TOTAL_INVALID")
     units, nanos = divmod(sum(line.quantity * (line.price.units * NANOS + line.price.nanos) for line in lines), NANOS)
     if not 0 <= units < _UNITS_END:
         raise FailedPrecondition("the prices give no total that can be charged", reason="TOTAL_INVALID")
-    return Money(currency_code=currencies.pop(), units=units, nanos=nanos)
+    return Money(currency_code=currency, units=units, nanos=nanos)
 
 
 def amount(money: Money) -> str:

@@ -3,7 +3,7 @@
 from checkout.app import Context
 from checkout.gen.api import PlaceOrderRequest, PlaceOrderResponse
 from checkout.gen.clients import cart, orders
-from checkout.gen.runtime import InvalidArgument, NotFound
+from checkout.gen.runtime import InvalidArgument, NotFound, new_id
 from checkout.names import CartName, OrderName
 from checkout.rules import price
 from checkout.steps import look_up, settle
@@ -34,6 +34,7 @@ async def place_order(request: PlaceOrderRequest, context: Context) -> PlaceOrde
 def _order_name(request: PlaceOrderRequest) -> str:
     """The name of the order that the request makes, once all its fields are right."""
     CartName.parse(request.cart, field="cart")
-    if not request.payment_token:
-        raise InvalidArgument("payment_token is empty", field="payment_token")
-    return str(OrderName.parse(f"orders/{request.request_id}", field="request_id"))
+    for field in ("payment_token", "request_id"):
+        if not getattr(request, field):
+            raise InvalidArgument(f"{field} is empty", field=field)
+    return str(OrderName(new_id(request.request_id, field="request_id")))

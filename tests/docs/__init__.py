@@ -1,0 +1,1 @@
+"""Keeps the documentation true: its commands are run, its tables compared with the code."""

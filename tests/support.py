@@ -1,0 +1,136 @@
+"""What the tests of the generator share: workspaces, the command line, snapshots of trees, compiled protos."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import io
+import os
+import subprocess
+import sys
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scaffold.cli.main import run as run_command
+from scaffold.core.analyse import analyse
+from scaffold.shell.protoc import compile_protos
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from scaffold.core.api import Api
+
+REPO = Path(__file__).resolve().parent.parent
+PROTOS = REPO / "protos"
+
+# What may change although nothing was written: caches, and what Python and other tools leave.
+_NOT_COMPARED = {"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
+_CACHE = (".scaffold", "cache")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command said, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def text(self) -> str:
+        return self.out + self.err
+
+
+def scaffold(folder: Path, *arguments: str) -> Said:
+    """Run a command in a folder, in this process: everything but the answer from the stat cache."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            run_command(arguments)
+        except SystemExit as error:
+            code = error.code if isinstance(error.code, int) else 0
+    return Said(code, out.getvalue(), err.getvalue())
+
+
+def scaffold_process(
+    folder: Path, *arguments: str, powerless: bool = False, environment: Mapping[str, str] | None = None
+) -> Said:
+    """Run a command as a user does, in a process of its own."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "scaffold", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(REPO), "NO_COLOR": "1", **(environment or {})},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        preexec_fn=_drop_override if powerless else None,
+    )
+    return Said(ran.returncode, ran.stdout, ran.stderr)
+
+
+def _drop_override() -> None:
+    """Give up root's power to write where the mode says no (CAP_DAC_OVERRIDE); others never had it."""
+    pr_capbset_drop, cap_dac_override = 24, 1
+    ctypes.CDLL(None).prctl(pr_capbset_drop, cap_dac_override, 0, 0, 0)
+
+
+def write(root: Path, files: Mapping[str, str]) -> Path:
+    """Write files below a folder, by path; their text is dedented."""
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text).lstrip("\n"), encoding="utf-8")
+    return root
+
+
+def tree(root: Path) -> dict[str, tuple[bytes, int]]:
+    """Every file below a folder: its bytes and its mtime in nanoseconds, caches left out."""
+    return {name: (path.read_bytes(), path.stat().st_mtime_ns) for name, path in _files(root)}
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    """Every file below a folder and its bytes, caches left out."""
+    return {name: path.read_bytes() for name, path in _files(root)}
+
+
+def _files(root: Path) -> Iterator[tuple[str, Path]]:
+    for path in sorted(root.rglob("*")):
+        parts = path.relative_to(root).parts
+        if path.is_file() and parts[:2] != _CACHE and not _NOT_COMPARED.intersection(parts):
+            yield path.relative_to(root).as_posix(), path
+
+
+def compile_api(root: Path, files: Mapping[str, str]) -> Api:
+    """Write protos below a folder and read them with the real compiler."""
+    write(root, files)
+    return analyse(compile_protos((("protos", root),), sorted(files)))
+
+
+def python(code: str, *paths: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a fresh Python with folders on its path."""
+    path = os.pathsep.join(map(str, paths))
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "OTEL_"))}
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        env={**clean, "PYTHONPATH": path, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def tool(name: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run a program of this environment (ruff, mypy, lint-imports)."""
+    return subprocess.run(
+        [str(Path(sys.executable).parent / name), *arguments],
+        cwd=cwd,
+        env={**os.environ, "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
