@@ -1,8 +1,9 @@
 """Components started in this interpreter: throwaway databases, loopback, spans kept in memory.
 
-A store is started by its own ``gen.main.start``, on a port that the system chooses. A process too, over the stores that it uses
-and stand-ins of its vendors; they are the workspace's real ones, started the same way. What a component would read from
-the environment is handed to it, so that nothing of the developer's shell (a database, a collector) is touched by a test.
+A store is started by its own ``gen.main.start``, on a port that the system chooses. A process too, over the stores that
+it uses and stand-ins of its vendors; they are the workspace's real ones, started the same way. What a component would
+read from the environment is handed to it, so that nothing of the developer's shell (a database, a collector) is touched
+by a test.
 """
 
 from __future__ import annotations
@@ -166,7 +167,7 @@ def _is_the_developers(variable: str) -> bool:
 
 @contextmanager
 def _without_telemetry_settings() -> Iterator[None]:
-    """OpenTelemetry reads ``os.environ`` itself: a sampler or propagator of the developer's would decide about the tests."""
+    """OpenTelemetry reads ``os.environ`` itself: the sampler of a developer would decide about the tests."""
     taken = {key: os.environ.pop(key) for key in list(os.environ) if key.startswith("OTEL_")}
     try:
         yield

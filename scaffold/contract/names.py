@@ -1,4 +1,4 @@
-"""Resource names (AIP-122): fill a pattern, tell whether a name fits one, and break names in every way a parser must notice."""
+"""Resource names (AIP-122): fill a pattern, fit a name to one, break names in the ways a parser must notice."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ workspace. ::
                     "vendors": {"payments": {"command": ["python", "-m", "standin_payments"],
                                              "env": ["PAYMENTS_URL", "PAYMENTS_KEY"]}},
                     "environ": {"FEATURE_X": "1"}, "metadata": {"x-tenant-id": "contract"},
-                    "places": {"shop.checkout.v1.CheckoutService.PlaceOrder": "protos/shop/checkout/v1/checkout.proto:25"}}}}
+                    "places": {"shop.checkout.v1.CheckoutService.PlaceOrder": "protos/shop/checkout/v1/c.proto:25"}}}}
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class PlanError(Exception):
 class Vendor:
     """A third-party HTTP service.
 
-    ``command`` starts its stand-in, which listens on ``PORT`` of loopback; without one, calls to the vendor find nobody.
-    ``env`` are the variables that the process reads about it: what ends with ``_URL`` becomes the stand-in's address, the rest
-    some text that is no secret. ``environ`` is added to the stand-in's own environment.
+    ``command`` starts its stand-in, which listens on ``PORT`` of loopback; without one, calls to the vendor find
+    nobody. ``env`` are the variables that the process reads about it: what ends with ``_URL`` becomes the stand-in's
+    address, the rest some text that is no secret. ``environ`` is added to the stand-in's own environment.
     """
 
     command: tuple[str, ...] = ()

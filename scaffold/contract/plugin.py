@@ -1,8 +1,8 @@
 """The contract suite as a pytest plugin: ``pytest -p scaffold.contract.plugin``, which is what `scaffold test` runs.
 
-A service's generated ``tests/contract/test_contract.py`` names its component and has one test, ``test_contract(check)``. Here
-``check`` becomes one test for each RPC and check. A handler that is not written yet makes its tests *pending*: a result of
-its own beside passed, failed and skipped.
+A service's generated ``tests/contract/test_contract.py`` names its component and has one test,
+``test_contract(check)``. Here ``check`` becomes one test for each RPC and check. A handler that is not written yet
+makes its tests *pending*: a result of its own beside passed, failed and skipped.
 
 Options::
 
@@ -193,7 +193,7 @@ class Check:
         self._judge = judge
 
     def __call__(self) -> None:
-        """Pass, fail or skip the test that calls. A failure has no traceback: the law and the calls are what matters."""
+        """Pass, fail or skip the test that calls. A failure has no traceback: law and calls are what matters."""
         self.verdict = self._judge(self.case)
         if self.verdict.result == "failed":
             pytest.fail(self.verdict.text, pytrace=False)

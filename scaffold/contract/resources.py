@@ -8,22 +8,24 @@ from typing import TYPE_CHECKING, Any
 from scaffold.contract import names
 from scaffold.contract.schema import is_repeated
 from scaffold.contract.strategies import Style
-from scaffold.contract.trial import Ending, Undecided, Violation
+from scaffold.contract.trial import Ending, Trial, Undecided, Violation
 from scaffold.core.shapes import Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from google.protobuf.message import Message as Instance
     from hypothesis.strategies import SearchStrategy
 
     from scaffold.contract.schema import Rpc
-    from scaffold.contract.trial import Trial
+    from scaffold.contract.trial import Exchange
     from scaffold.contract.wire import Outcome
     from scaffold.core.shapes import Shape
 
 _TRIES = 60
 
-# Fields that the server sets by what AIP-148 (standard fields), AIP-154 (etag), AIP-162 (revisions), AIP-164 (soft delete),
-# AIP-216 (states) and AIP-128 (reconciling) say about them, whether or not the proto says OUTPUT_ONLY.
+# Fields that the server sets by what AIP-148 (standard fields), AIP-154 (etag), AIP-162 (revisions), AIP-164 (soft
+# delete), AIP-216 (states) and AIP-128 (reconciling) say about them, whether or not the proto says OUTPUT_ONLY.
 _SERVERS_OWN = frozenset(
     {
         "name", "uid", "etag", "state", "reconciling", "create_time", "update_time", "delete_time", "expire_time",
@@ -62,13 +64,13 @@ class Maker:
         """The shape of the Create."""
         return self.create.shape
 
-    def drafts(self) -> SearchStrategy[Instance]:
+    def drafts(self, existing: Mapping[str, Sequence[str]]) -> SearchStrategy[Instance]:
         """Requests to create something, ordinary and odd, so that business rules let some through.
 
         Fields that are for the server to set are empty, the name among them, and there is no request_id: a repeated
         request_id would rightly bring an earlier resource back (AIP-155).
         """
-        return self.trial.requests().valid(self.create.method.input).map(self._without_servers_own)
+        return self.trial.requests(existing).valid(self.create.method.input).map(self._without_servers_own)
 
     def attempt(self, draft: Instance, parent: str = "", identifier: str = "") -> Outcome:
         """Send a draft, under a parent and an id where the Create takes them."""
@@ -105,31 +107,35 @@ class Maker:
         return create.shape.pattern != "" and create.shape.pattern == names.parent_pattern(self.shape.pattern)
 
     def _search(self, parent: str) -> Made:
-        """Try plain drafts until the server takes one, and remember that one for the rest of the session."""
+        """Try plain drafts until the server takes one, and remember that one for the rest of the session.
+
+        What is tried depends on the Create alone, not on the check that comes first: a replay finds the same.
+        """
+        searching = Maker(Trial(self.trial.subject, None, self.create.label, self.trial.seed), self.create)
+        last: list[Exchange] = []
 
         def attempt(draft: Instance) -> None:
-            made = self.accept(draft, parent)
+            made = searching.accept(draft, parent)
+            last[:] = searching.trial.exchanges
             if made is not None:
                 self.trial.subject.accepted[self.create.label] = draft
                 raise _Accepted(made)
 
         plain = self.trial.requests().message(self.create.method.input, Style.PLAIN).map(self._without_servers_own)
         try:
-            self.trial.examples(plain, attempt, count=_TRIES)
+            searching.trial.examples(plain, attempt, count=_TRIES)
         except _Accepted as accepted:
             return accepted.made
-        raise Undecided(f"{self.create.label} accepted no made-up request{self._last_answer()}")
-
-    def _last_answer(self) -> str:
-        last = next((e.outcome for e in reversed(self.trial.exchanges) if e.rpc == self.create), None)
-        return f"; the last answer: {last.code.name}: {last.message}" if last is not None else ""
+        answer = f"; the last answer: {last[0].outcome.code.name}: {last[0].outcome.message}" if last else ""
+        raise Undecided(f"{self.create.label} accepted no made-up request{answer}")
 
     def _without_servers_own(self, draft: Instance) -> Instance:
         body = _get(draft, self.shape.body)
         body.SetInParent()
         for info in self.trial.schema.fields(self.shape.resource):
-            if is_servers_own(info.field.behaviors) or info.field.name == self.shape.resource_key:
-                body.ClearField(info.field.name)
+            name = info.field.name
+            if is_servers_own(info.field.behaviors) or name in _SERVERS_OWN or name == self.shape.resource_key:
+                body.ClearField(name)
         if self.shape.request_id:
             draft.ClearField(self.shape.request_id)
         return draft
@@ -236,9 +242,9 @@ _Places = dict[object, Any]
 
 
 def _messages_within(sent: Instance, got: Instance, name: str) -> tuple[_Places, _Places] | None:
-    """The messages of a field on either side by their places in it: None for a single one, else an index or a map's key.
+    """The messages of a field on either side, by their places in it; None for a field of scalars.
 
-    None for a field of scalars.
+    The place is None for a single message, else an index or a map's key.
     """
     descriptor = sent.DESCRIPTOR.fields_by_name[name]
     kind = descriptor.message_type
@@ -255,7 +261,7 @@ def _messages_within(sent: Instance, got: Instance, name: str) -> tuple[_Places,
 
 
 def _bytes_of(message: Instance, name: str) -> bytes:
-    """A field alone, encoded: exact for floats (NaN equals itself, -0.0 is not 0.0) and independent of a map's order."""
+    """A field alone, encoded: exact for floats (NaN equals itself, -0.0 is not 0.0), whatever the order of a map."""
     alone = type(message)()
     alone.CopyFrom(message)
     for descriptor, _ in message.ListFields():

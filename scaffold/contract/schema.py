@@ -1,8 +1,8 @@
 """A component's API as the engine works with it: the IR, message classes of its own, RPCs with their shapes.
 
-Everything comes from ``gen/descriptors.py``, which is read as a file: the component is not imported, so a service that cannot
-start still has a suite. The classes live in a private descriptor pool: they clash with nothing, and what they encode is
-protobuf's own (upb) idea of the bytes, whatever flavour of messages the handlers see.
+Everything comes from ``gen/descriptors.py``, which is read as a file: the component is not imported, so a service that
+cannot start still has a suite. The classes live in a private descriptor pool: they clash with nothing, and what they
+encode is protobuf's own (upb) idea of the bytes, whatever flavour of messages the handlers see.
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ class SchemaError(Exception):
 class Rpc:
     """One RPC of the component.
 
-    ``label`` is how tests and people call it, ``CatalogService.GetProduct`` (with the package where a component implements two
-    services of that name); ``path`` is its HTTP/2 path; ``where`` the place of its declaration, empty when not known.
+    ``label`` is how tests and people call it, ``CatalogService.GetProduct`` (with the package where a component
+    implements two services of that name); ``path`` is its HTTP/2 path; ``where`` the place of its declaration, empty
+    when not known.
     """
 
     service: str
@@ -65,9 +66,9 @@ class Rpc:
 class FieldInfo:
     """A field as a strategy needs it: the IR, and what else is known about it.
 
-    ``required``: it must be set. ``names``: the resource (a message's full name) whose name goes into it, if any; ``own`` when
-    that is the name of the very message that the field is in.
-    ``identifier``: the caller makes up an id, for a new resource (AIP-133) or for the request itself (AIP-155).
+    ``required``: it must be set. ``names``: the resource (a message's full name) whose name goes into it, if any;
+    ``own`` when that is the name of the very message that the field is in. ``identifier``: the caller makes up an id,
+    for a new resource (AIP-133) or for the request itself (AIP-155).
     """
 
     field: Field
@@ -87,8 +88,8 @@ class FieldInfo:
 class Schema:
     """The API of one component.
 
-    ``services`` are the full names of those that it implements; ``digest`` tells APIs apart in reports. ``references`` are the
-    resource types that fields name, by message and field; ``places`` where RPCs (by full name) are declared.
+    ``services`` are the full names of those that it implements; ``digest`` tells APIs apart in reports. ``references``
+    are the resource types that fields name, by message and field; ``places`` where RPCs (by full name) are declared.
     """
 
     api: Api
@@ -149,7 +150,7 @@ class Schema:
             yield FieldInfo(f, required, "OUTPUT_ONLY" in f.behaviors, names, own, identifier)
 
     def _names(self, message: Message, field: Field) -> str:
-        """The resource whose name goes into a field: by its option, its shape, or because it is the resource's own key."""
+        """The resource whose name goes into a field: by its option, by its shape, or as the resource's own key."""
         if field.type != "string":
             return ""
         by_option = self.references.get((message.full_name, field.name))
@@ -211,7 +212,7 @@ def read(src: Path, package: str, places: Mapping[str, str] | None = None) -> Sc
 
 
 def make(files: Mapping[str, bytes], services: tuple[str, ...], places: Mapping[str, str] | None = None) -> Schema:
-    """A schema from serialized FileDescriptorProtos by file name; imports that are not among them must be installed ones.
+    """A schema from serialized FileDescriptorProtos by file name; what they import besides must be installed.
 
     Raises KeyError for an import that nobody has, and TypeError for files that do not fit together.
     """

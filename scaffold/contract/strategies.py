@@ -1,10 +1,10 @@
 """Hypothesis strategies for messages, made from descriptors.
 
-A strategy draws a whole message into upb's own class, in a :class:`Style`. Draws are what costs time, so a message has a budget
-of them: a message of a thousand fields gets a handful set, and recursion ends.
+A strategy draws a whole message into upb's own class, in a :class:`Style`. Draws are what costs time, so a message has
+a budget of them: a message of a thousand fields gets a handful set, and recursion ends.
 
-Text is put together from fixed pieces rather than drawn with ``st.text``: that one builds a table of all Unicode first and
-writes it to a cache, and a third of a second is a good part of the suite.
+Text is put together from fixed pieces rather than drawn with ``st.text``: that one builds a table of all Unicode first
+and writes it to a cache, and a third of a second is a good part of the suite.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Style(Enum):
     """Who is sending.
 
     PLAIN is a well-meaning caller with ordinary values. ODD is one too, whose values are ordinary in most fields: such
-    requests get past business rules and reach the code behind them with the edges of a few fields. EDGES is anything that
-    the proto allows, and LOOSE the same by somebody who has not read which fields are required.
+    requests get past business rules and reach the code behind them with the edges of a few fields. EDGES is anything
+    that the proto allows, and LOOSE the same by somebody who has not read which fields are required.
     """
 
     PLAIN = "plain"
@@ -69,26 +69,8 @@ _RANGES = {
 
 
 def _integers(low: int, high: int) -> SearchStrategy[int]:
-    edges = {
-        0,
-        1,
-        -1,
-        2,
-        127,
-        128,
-        -128,
-        255,
-        1000,
-        2**31 - 1,
-        -(2**31),
-        2**32,
-        2**53 + 1,
-        low,
-        low + 1,
-        high - 1,
-        high,
-    }
-    inside = sorted((n for n in edges if low <= n <= high), key=lambda n: (abs(n), n < 0))
+    around = {sign * (2**power + by) for sign in (1, -1) for power in (0, 7, 31, 32) for by in (-1, 0)}
+    inside = sorted((n for n in {*around, low, high} if low <= n <= high), key=lambda n: (abs(n), n < 0))
     return st.sampled_from(inside) | st.integers(low, high)
 
 
@@ -155,7 +137,7 @@ _KIND_OF_NAME = st.sampled_from(("existing", "unknown", "arbitrary"))
 
 @dataclass(frozen=True)
 class _Sorted:
-    """The fields of a message: those that are always set, those that may be, and of these the ones that are no messages.
+    """The fields of a message: what is always set, what may be, and what of that are no messages.
 
     The members of a oneof stand together: only one of them can be set.
     """
@@ -182,8 +164,8 @@ def _must_hold(info: FieldInfo, style: Style) -> bool:
 class Requests:
     """Strategies for the messages of one API.
 
-    ``existing`` are names of resources that are there, by the full name of the resource's message. It must not change while
-    a strategy is being used: Hypothesis repeats draws and expects the same result.
+    ``existing`` are names of resources that are there, by the full name of the resource's message. It must not change
+    while a strategy is being used: Hypothesis repeats draws and expects the same result.
     """
 
     schema: Schema
@@ -221,7 +203,7 @@ class Requests:
         return self._sorted[name, style]
 
     def with_unknown_fields(self, name: str, stream: bool) -> SearchStrategy[tuple[Instance, ...]]:
-        """Like :meth:`several`; every message holds fields that the API does not know, as a newer client would send them."""
+        """Like :meth:`several`, with fields that the API does not know, as a newer client would send them."""
 
         @st.composite
         def build(draw: DrawFn) -> tuple[Instance, ...]:

@@ -46,7 +46,8 @@ class Verdict:
 def cases(component: str, api: Schema, *, shows_spans: bool) -> tuple[Case, ...]:
     """The cases of a component.
 
-    Lists come first among the RPCs: their walks are quickest, and see the smallest pages, while little has been created.
+    Lists come first among the RPCs: their walks are quickest, and see the smallest pages, while little has been
+    created.
     """
     rpcs = sorted(api.rpcs, key=lambda rpc: rpc.shape.kind is not Kind.LIST)
     of_component = [Case(component, f"{component}-{check.name}", check) for check in checks_of_component()]
@@ -68,7 +69,7 @@ class Bench:
     _broken: set[str] = field(default_factory=set)
 
     def subject(self, name: str) -> Subject:
-        """A component of the plan, and those that it uses. Raises SchemaError, and KeyError for one that is not planned."""
+        """A component of the plan, with those that it uses. Raises SchemaError, and KeyError for one not planned."""
         if name not in self._subjects:
             component = self.plan.components[name]
             for used in component.uses:

@@ -12,7 +12,7 @@ class TargetError(Exception):
 
 @dataclass(frozen=True)
 class Span:
-    """A finished span. Ids are lower-case hex, ``parent_id`` empty for a root. ``kind`` is one of SERVER, CLIENT, INTERNAL."""
+    """A finished span. Ids are hex, ``parent_id`` empty for a root; ``kind`` is SERVER, CLIENT or INTERNAL."""
 
     trace_id: str
     span_id: str

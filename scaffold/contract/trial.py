@@ -1,8 +1,8 @@
 """One check being carried out: it makes requests, calls, and comes to a verdict.
 
-A check is a function of a :class:`Trial`. It passes by returning. :class:`Violation` is a broken law; Hypothesis then looks for
-the smallest request that breaks it. The other ways to end are no failures and nothing to shrink, so they are not ``Exception``
-and pass through Hypothesis: :class:`Pending`, :class:`Undecided` and :class:`Unanswered`.
+A check is a function of a :class:`Trial`. It passes by returning. :class:`Violation` is a broken law; Hypothesis then
+looks for the smallest request that breaks it. The other ways to end are no failures and nothing to shrink, so they are
+not ``Exception`` and pass through Hypothesis: :class:`Pending`, :class:`Undecided` and :class:`Unanswered`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
 
+from scaffold.contract.plan import DEFAULT_EXAMPLES
 from scaffold.contract.schema import text
 from scaffold.contract.strategies import Requests
 from scaffold.contract.wire import CALL_SECONDS, Caller, Outcome
@@ -126,6 +127,7 @@ class Subject:
     pending: dict[str, str] = field(default_factory=dict)
     unanswered: set[str] = field(default_factory=set)
     accepted: dict[str, Instance] = field(default_factory=dict)
+    minted: int = 0
 
     def connect(self) -> Caller:
         """The connection to the running component, which is started for it. Raises TargetError."""
@@ -138,14 +140,23 @@ class Subject:
         return self.launcher.open(self.name).spans(trace_id)
 
     def pending_in(self, trace_id: str) -> str | None:
-        """A handler of this component that a trace has asked for and that is not written yet; None where there is none."""
+        """A handler that a trace has asked this component for and that is not written yet, if there is one."""
         called = {span.name for span in self.spans(trace_id) if span.kind == "SERVER"}
         for rpc in self.schema.rpcs:
-            if rpc.path.lstrip("/") in called and rpc.label not in self.pending:
+            if rpc.path.removeprefix("/") not in called:
+                continue
+            if rpc.label not in self.pending:
                 outcome = self.connect().call(rpc, () if rpc.method.client_streaming else (b"",))
-                if outcome.pending is not None:
-                    self.pending[rpc.label] = f"{rpc.label}: write {outcome.pending}"
-        return next((self.pending[r.label] for r in self.schema.rpcs if r.label in self.pending), None)
+                if outcome.pending is None:
+                    continue
+                self.pending[rpc.label] = f"{rpc.label}: write {outcome.pending}"
+            return self.pending[rpc.label]
+        return None
+
+    def mint(self) -> str:
+        """64 hex digits that nobody has seen before."""
+        self.minted += 1
+        return hashlib.sha256(f"{self.launcher.salt}/{self.name}/{self.minted}".encode()).hexdigest()
 
     def close(self) -> None:
         """Close the connection; the launcher stops the component."""
@@ -155,15 +166,18 @@ class Subject:
 
 @dataclass
 class Trial:
-    """A check on one RPC (None for a check of the whole component), with its share of chance."""
+    """One case: a check of one RPC (None for a check of the whole component), with its share of chance.
+
+    ``case`` and ``seed`` decide which examples are drawn, ``count`` how many. ``exchanges`` are the calls made so far,
+    or since the last example began.
+    """
 
     subject: Subject
     rpc: Rpc | None
     case: str
     seed: int = 0
-    count: int = 25
+    count: int = DEFAULT_EXAMPLES
     exchanges: list[Exchange] = field(default_factory=list)
-    minted: int = 0
 
     @property
     def schema(self) -> Schema:
@@ -182,16 +196,12 @@ class Trial:
 
     def fresh_id(self) -> str:
         """An identifier that was not used before: a letter, then letters and digits."""
-        self.minted += 1
-        salt = f"{self.subject.launcher.salt}/{self.seed}/{self.case}/{self.minted}"
-        return f"c{hashlib.sha256(salt.encode()).hexdigest()[:11]}"
+        return f"c{self.subject.mint()[:11]}"
 
     def fresh_trace(self) -> tuple[str, str]:
         """A trace id and a parent span id that were not used before, in hex."""
-        self.minted += 1
-        salt = f"{self.subject.launcher.salt}/{self.seed}/{self.subject.name}/{self.case}/{self.minted}"
-        digest = hashlib.sha256(salt.encode()).hexdigest()
-        return digest[:32], digest[32:48]
+        minted = self.subject.mint()
+        return minted[:32], minted[32:48]
 
     def call(self, rpc: Rpc, *requests: Instance, metadata: Metadata = ()) -> Outcome:
         """Call an RPC and note it. Raises Pending for a handler that is not written, Unanswered when time is up."""

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from scaffold.contract.schema import Rpc
     from scaffold.contract.trial import Trial
 
-# AIP-158 lets a page be empty and still have a successor, so only a number of pages beyond reason says that a walk has no end.
+# AIP-158 lets a page be empty and still have a successor, so only a number of pages beyond reason says that a walk has
+# no end.
 _MOST_PAGES = 2000
 
 

@@ -30,9 +30,9 @@ CALL_SECONDS = 10.0
 class Outcome:
     """How a call ended.
 
-    ``responses`` are the messages received, in bytes. ``details`` is the ``google.rpc.Status`` that came with an error, if one
-    did. ``open`` is a stream of the server's that had not ended when we stopped listening (a watch): its code is OK.
-    ``timed_out`` is a call that did not answer in the time it was given.
+    ``responses`` are the messages received, in bytes. ``details`` is the ``google.rpc.Status`` that came with an error,
+    if one did. ``open`` is a stream of the server's that had not ended when we stopped listening (a watch): its code is
+    OK. ``timed_out`` is a call that did not answer in the time it was given.
     """
 
     code: grpc.StatusCode
@@ -73,7 +73,7 @@ class Outcome:
 
 @dataclass
 class Caller:
-    """Calls RPCs of one server. ``timeout`` bounds a call in seconds, ``patience`` how long a server's stream is listened to."""
+    """Calls RPCs of one server; ``timeout`` bounds a call, ``patience`` listening to a server's stream, in seconds."""
 
     address: str
     metadata: Metadata = ()

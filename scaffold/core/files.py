@@ -273,7 +273,9 @@ class _Builder:
             tuple(
                 NameView(
                     r.name_class,
-                    pycode.docstring(f"The name of a {_last(r.message)}: ``{r.pattern}``.", 4),
+                    pycode.docstring(
+                        f"The name of {naming.article(_last(r.message))} {_last(r.message)}: ``{r.pattern}``.", 4
+                    ),
                     pycode.literal(r.pattern),
                 )
                 for r in sorted(found, key=lambda r: r.name_class)
@@ -651,7 +653,8 @@ def _behaviour(shaped: Shape, resource: Resource) -> str:
     if shaped.kind is Kind.LIST:
         return "A negative page_size, or a token from elsewhere, is INVALID_ARGUMENT (raised by list)."
     if shaped.kind is Kind.CREATE:
-        return f"A {resource.variable} that exists already is ALREADY_EXISTS (raised by add)."
+        noun = f"{naming.article(resource.variable).title()} {resource.variable}"
+        return f"{noun} that exists already is ALREADY_EXISTS (raised by add)."
     if resource.name_class:
         return f"A malformed name is INVALID_ARGUMENT (raised by parse); a missing {resource.variable} is NOT_FOUND."
     return f"An empty {shaped.key} is INVALID_ARGUMENT; a missing {resource.variable} is NOT_FOUND."

@@ -82,6 +82,11 @@ def singular(noun: str) -> str:
     return noun[:-1] if noun.endswith("s") and not noun.endswith(("ss", "us", "is")) and len(noun) > 2 else noun
 
 
+def article(noun: str) -> str:
+    """``a`` or ``an``, by the noun's first letter."""
+    return "an" if noun[:1].lower() in "aeiou" else "a"
+
+
 def component_problem(name: str) -> str | None:
     """Why a component cannot have this name, or None. The name becomes a folder, a table key and ``NAME_ADDRESS``."""
     if not _COMPONENT.match(name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from scaffold.core import naming
@@ -16,6 +17,7 @@ class StarterView:
     service: str
     resource: str
     resources: str
+    article: str
     noun: str
     nouns: str
     variable: str
@@ -26,7 +28,7 @@ class StarterView:
 
 def starter(name: str, workspace: str) -> StarterView:
     """The names of a starter API: package ``<workspace>.<name>.v1``, a service, one resource."""
-    top = naming.identifier(naming.snake(workspace))
+    top = _top(workspace)
     variable = naming.singular(name)
     many = naming.plural(variable)
     return StarterView(
@@ -35,6 +37,7 @@ def starter(name: str, workspace: str) -> StarterView:
         service=f"{naming.pascal(variable)}Service",
         resource=naming.pascal(variable),
         resources=naming.pascal(many),
+        article=naming.article(variable),
         noun=variable.replace("_", " "),
         nouns=many.replace("_", " "),
         variable=variable,
@@ -46,4 +49,10 @@ def starter(name: str, workspace: str) -> StarterView:
 
 def path(name: str, workspace: str) -> str:
     """Where the starter goes, from its root: the folders of its package (buf's PACKAGE_DIRECTORY_MATCH)."""
-    return f"{naming.identifier(naming.snake(workspace))}/{name}/v1/{name}.proto"
+    return f"{_top(workspace)}/{name}/v1/{name}.proto"
+
+
+def _top(workspace: str) -> str:
+    """The first part of the package: protos and host names know ASCII letters only, and begin with one."""
+    words = naming.snake(re.sub(r"[^A-Za-z0-9]+", "_", workspace))
+    return words if words[0].isalpha() else f"api_{words}"

@@ -1,6 +1,7 @@
 """What is checked: one small function for each law, each naming where the law is written.
 
-Importing this package registers them all with :mod:`scaffold.contract.checks.registry`, in the order in which they are run.
+Importing this package registers them all with :mod:`scaffold.contract.checks.registry`, in the order in which they are
+run.
 """
 
 from scaffold.contract.checks import component, every, paging, resource

@@ -28,8 +28,8 @@ _W3C = "W3C Trace Context: https://www.w3.org/TR/trace-context"
 # Statuses that say "broken here". Nothing that a caller is allowed to send may lead to them.
 _BROKEN = (grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS, grpc.StatusCode.UNIMPLEMENTED)
 
-# Statuses by which a server could refuse a request because of what it does not understand in it. The others depend on time
-# and state, so comparing two calls by them would prove nothing.
+# Statuses by which a server could refuse a request because of what it does not understand in it. The others depend on
+# time and state, so comparing two calls by them would prove nothing.
 _REFUSALS = (
     grpc.StatusCode.INVALID_ARGUMENT,
     grpc.StatusCode.OUT_OF_RANGE,
@@ -54,7 +54,8 @@ _LEAK = re.compile(
 def answers_valid_requests(trial: Trial) -> None:
     """A request that the proto allows is never answered UNKNOWN or INTERNAL, nor left without an answer.
 
-    Refusing it with another status is fine: business rules are not in the proto. What comes back must be of the declared type.
+    Refusing it with another status is fine: business rules are not in the proto. What comes back must be of the
+    declared type.
     """
     rpc = trial.about
     requests = trial.requests(existing(trial)).several(rpc.method.input, rpc.method.client_streaming)

@@ -63,7 +63,7 @@ def _some(found: Sequence[str]) -> str:
 
 
 def _parent(trial: Trial) -> str:
-    """A parent whose pages can be asked for. Undecided where the first page is refused: what comes after proves nothing."""
+    """A parent whose pages can be asked for. Undecided where the first page is refused: the rest proves nothing."""
     listing = trial.about
     parent = ""
     if listing.shape.parent:

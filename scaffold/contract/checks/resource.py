@@ -9,7 +9,7 @@ from grpc import StatusCode
 
 from scaffold.contract import names
 from scaffold.contract.checks.registry import of_kind, rpc_check
-from scaffold.contract.resources import Made, Maker, difference, keyed, must_make, unwrap
+from scaffold.contract.resources import Made, Maker, difference, existing, keyed, must_make, unwrap
 from scaffold.contract.trial import Undecided
 from scaffold.contract.walk import names_in_all_pages
 from scaffold.core.shapes import Kind
@@ -38,9 +38,9 @@ def _with_structured_names(schema: Schema, rpc: Rpc) -> bool:
 def missing_is_not_found(trial: Trial) -> None:
     """A well-formed name of nothing is NOT_FOUND.
 
-    Only for resources that are created: one that has no Create may exist by being asked for (AIP-156). What counts as well
-    formed beyond the pattern is the server's to say (a UUID, say), so of several styles of identifier it may call some
-    INVALID_ARGUMENT, but not all.
+    Only for resources that are created: one that has no Create may exist by being asked for (AIP-156). What counts as
+    well formed beyond the pattern is the server's to say (a UUID, say), so of several styles of identifier it may call
+    some INVALID_ARGUMENT, but not all.
     """
     rpc = trial.about
     pattern = trial.schema.patterns(rpc.shape.resource)
@@ -78,7 +78,7 @@ def _judge_created(trial: Trial, judge: Callable[[Made], None]) -> None:
             accepted += 1
             judge(made)
 
-    trial.examples(maker.drafts(), create)
+    trial.examples(maker.drafts(existing(trial)), create)
     if not accepted:
         judge(maker.make(parent))
 

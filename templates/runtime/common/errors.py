@@ -289,10 +289,10 @@ def to_status(error: BaseException, service: str) -> status_pb2.Status:
     )
     status.details.add().Pack(info)
     for detail in stated.details:
-        if isinstance(detail, AnyMessage):
-            status.details.append(detail)
-        else:
-            status.details.add().Pack(detail)
+        packed = AnyMessage()
+        packed.CopyFrom(detail) if isinstance(detail, AnyMessage) else packed.Pack(detail)
+        if not packed.Is(info.DESCRIPTOR):
+            status.details.append(packed)
     return _bounded(status, info)
 
 

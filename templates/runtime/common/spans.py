@@ -95,6 +95,7 @@ _SERVER_ERRORS = frozenset(
 _CLIENT_ERRORS = frozenset(grpc.StatusCode) - {_OK}
 
 _T = TypeVar("_T")
+_Metadata = Iterable[Tuple[str, Union[str, bytes]]]
 
 
 class _Conventions:
@@ -352,9 +353,6 @@ class _ClientSpans(OpenTelemetryClientInterceptor):
         injected = self._propagation.inject()
         kept = tuple((name, value) for name, value in metadata or () if name not in injected)
         return (*kept, *injected.items())
-
-
-_Metadata = Iterable[Tuple[str, Union[str, bytes]]]
 
 
 class _CallDetails(NamedTuple):

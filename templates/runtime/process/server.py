@@ -49,6 +49,10 @@ Component = components.Component[Settings, Interceptor]
 # Calls that are cancelled at the end of the grace get this long to notice.
 _CANCEL_SECONDS = 1.0
 
+# All loops of a process share gRPC's completion queue. What still arrives for a loop that is closed fails in whichever
+# other loop finds it, and holds up what comes after it there; so the last answers are waited for.
+_SETTLE_SECONDS = 0.05
+
 
 def start(component: Component, settings: Settings | None = None, tracing: Tracing | None = None) -> Running:
     """Serve a process on an event loop of its own; returns when it serves. ``settings`` are by default the environment's.
@@ -60,10 +64,16 @@ def start(component: Component, settings: Settings | None = None, tracing: Traci
     """
     handlers = load_handlers(component.services)
     settings = settings or Settings.load(component.name, program=component.program)
+    settings = settings.with_headers(component.forward_headers, component.require_headers)
     own_tracing = tracing_setup.setup(component.name, component.digest, settings.dev) if tracing is None else None
     settings.attach(tracing or own_tracing or tracing_setup.Tracing())
     running = _Running(component, handlers, settings, own_tracing)
-    running.start()
+    try:
+        running.start()
+    except BaseException:
+        if own_tracing is not None:
+            own_tracing.shutdown()
+        raise
     return running
 
 
@@ -140,6 +150,7 @@ class _Running:
             self._started.set_exception(error)
             return
         await self._started.result().over.wait()
+        await asyncio.sleep(_SETTLE_SECONDS)
 
     async def _open(self) -> _Serving:
         settings, component = self._settings, self._component

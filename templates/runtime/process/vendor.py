@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urlsplit
 
@@ -50,6 +52,9 @@ class Vendor:
 
         Raises :class:`SettingsError` when the base URL is not set, or is none.
         """
+        # httpx would import this at the first request: 0.1 s during which no other call on the event loop advances.
+        with suppress(ImportError):
+            import_module("anyio._backends._asyncio")
         url = self._url(settings)
         self._tracing = settings.tracing
         self._attributes = _server(url)

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from .rpc import Service
     from .settings import ServiceSettings
 
-S = TypeVar("S", bound="ServiceSettings")
-I = TypeVar("I")  # noqa: E741  the kind of interceptor that the component's server takes
+SettingsT = TypeVar("SettingsT", bound="ServiceSettings")
+InterceptorT = TypeVar("InterceptorT")
 
 
 @dataclass(frozen=True)
-class Component(Generic[S, I]):
+class Component(Generic[SettingsT, InterceptorT]):
     """A store or a process, ready to be started.
 
     ``name`` is the component's own, ``package`` the one it is imported by; ``digest`` identifies its API.
@@ -29,8 +29,8 @@ class Component(Generic[S, I]):
     kind: Literal["store", "process"]
     package: str
     digest: str
-    build: Callable[[S], object]
-    interceptors: Callable[[S], Sequence[I]]
+    build: Callable[[SettingsT], object]
+    interceptors: Callable[[SettingsT], Sequence[InterceptorT]]
     services: tuple[Service, ...]
     forward_headers: tuple[str, ...] = ()
     require_headers: tuple[str, ...] = ()

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-S = TypeVar("S", bound=ServiceSettings)
-I = TypeVar("I")  # noqa: E741  as in component.py
+SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
+InterceptorT = TypeVar("InterceptorT")
 
 
 @dataclass(frozen=True)
-class Task(Generic[S]):
+class Task(Generic[SettingsT]):
     """Something that the program does instead of serving, when it is given ``option``.
 
     ``run`` returns the line to print; it raises :class:`StartError` where it cannot be done.
@@ -38,22 +38,22 @@ class Task(Generic[S]):
 
     option: str
     help: str
-    run: Callable[[S], str]
+    run: Callable[[SettingsT], str]
 
 
-class Start(Protocol[S, I]):
+class Start(Protocol[SettingsT, InterceptorT]):
     """The function of a kind of component that starts its server."""
 
-    def __call__(self, component: Component[S, I], settings: S, tracing: Tracing) -> Running:
+    def __call__(self, component: Component[SettingsT, InterceptorT], settings: SettingsT, tracing: Tracing) -> Running:
         """Start serving, and return at once."""
 
 
 def run(
-    component: Component[S, I],
-    settings_type: type[S],
-    start: Start[S, I],
+    component: Component[SettingsT, InterceptorT],
+    settings_type: type[SettingsT],
+    start: Start[SettingsT, InterceptorT],
     argv: Sequence[str] | None = None,
-    tasks: Sequence[Task[S]] = (),
+    tasks: Sequence[Task[SettingsT]] = (),
 ) -> int:
     """The whole program: parse ``argv`` (by default the command line), serve until a signal, return the exit code.
 
@@ -79,7 +79,7 @@ def run(
         return error.exit_code if isinstance(error, StartError) else StartError.exit_code
 
 
-def _parser(component: Component[S, I], tasks: Sequence[Task[S]]) -> argparse.ArgumentParser:
+def _parser(component: Component[SettingsT, InterceptorT], tasks: Sequence[Task[SettingsT]]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=component.program,
         description=f"Serves {', '.join(service.full_name for service in component.services)}.",
@@ -94,7 +94,7 @@ def _parser(component: Component[S, I], tasks: Sequence[Task[S]]) -> argparse.Ar
     return parser
 
 
-def _destination(task: Task[S]) -> str:
+def _destination(task: Task[SettingsT]) -> str:
     return task.option.lstrip("-").replace("-", "_")
 
 
@@ -102,13 +102,18 @@ def _overrides(options: argparse.Namespace) -> dict[str, str]:
     return {name: value for name in ("host", "port") if (value := getattr(options, name)) is not None}
 
 
-def _check(component: Component[S, I]) -> int:
+def _check(component: Component[SettingsT, InterceptorT]) -> int:
     handlers = load_handlers(component.services)
     print(f"{component.name}: {sum(map(len, handlers.values()))} handlers, none is missing", flush=True)
     return 0
 
 
-def _serve(component: Component[S, I], settings: S, start: Start[S, I], tracing: Tracing) -> int:
+def _serve(
+    component: Component[SettingsT, InterceptorT],
+    settings: SettingsT,
+    start: Start[SettingsT, InterceptorT],
+    tracing: Tracing,
+) -> int:
     # A queue that may be written to while its reader is interrupted, which is what a signal handler does.
     signals: SimpleQueue[int] = SimpleQueue()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -81,6 +81,8 @@ def start(component: Component, settings: Settings | None = None, tracing: Traci
         server.start()
     except BaseException:
         settings.close()
+        if own_tracing is not None:
+            own_tracing.shutdown()
         raise
     return _Running(server, healthy, workers, settings, port, own_tracing)
 

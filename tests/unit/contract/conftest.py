@@ -1,6 +1,7 @@
 """A small library service, written by hand over plain grpcio: correct, and wrong in one way at a time.
 
-It has no line in common with the generated runtime, so what the suite says about it is not what the runtime happens to do.
+It has no line in common with the generated runtime, so what the suite says about it is not what the runtime happens to
+do.
 """
 
 from __future__ import annotations

@@ -112,8 +112,8 @@ def test_well_known_types_stay_in_their_ranges(library_schema: Schema) -> None:
 
 def test_a_mask_names_fields_of_what_stands_beside_it(compile_text: CompileText) -> None:
     api = compile_text(
-        'syntax = "proto3"; package a; import "google/protobuf/field_mask.proto"; message B { string x = 1; int32 y = 2; } '
-        "message U { B b = 1; google.protobuf.FieldMask update_mask = 2; }"
+        'syntax = "proto3"; package a; import "google/protobuf/field_mask.proto"; '
+        "message B { string x = 1; int32 y = 2; } message U { B b = 1; google.protobuf.FieldMask update_mask = 2; }"
     )
     paths = {path for m in messages(api, "a.U") for path in m.update_mask.paths}
     assert paths == {"x", "y", "*", "no_such_field"}
@@ -167,7 +167,8 @@ def test_large_and_recursive_messages_are_quick_and_small(compile_text: CompileT
     nested = "".join(f"Wide f{i} = {i + 1};" for i in range(1000))
     api = compile_text(
         'syntax = "proto3"; package a; import "google/protobuf/struct.proto";'
-        f"message Wide {{ {WIDE} }} message WideAndDeep {{ {nested} }} message R {{ {DEEP} google.protobuf.Struct s = 9; }}"
+        f"message Wide {{ {WIDE} }} message WideAndDeep {{ {nested} }} "
+        f"message R {{ {DEEP} google.protobuf.Struct s = 9; }}"
     )
     messages(api, name, count=5)  # what is made once
     begin = time.process_time()
@@ -188,8 +189,8 @@ def test_a_required_message_within_itself_comes_to_an_end(compile_text: CompileT
 
 def test_groups_and_required_fields_of_proto2(compile_text: CompileText) -> None:
     api = compile_text(
-        'syntax = "proto2"; package a; message M { required string r = 1; repeated group Part = 2 { required int32 n = 3; } '
-        "optional M m = 4; }"
+        'syntax = "proto2"; package a; message M { required string r = 1; optional M m = 4; '
+        "repeated group Part = 2 { required int32 n = 3; } }"
     )
     drawn = messages(api, "a.M")
     assert all(m.IsInitialized() for m in drawn)

@@ -1,4 +1,4 @@
-"""What the suite is worth: a correct service passes it with any seed, and each fault is caught by a check that is about it."""
+"""What the suite is worth: a correct service passes with any seed, and each fault is caught by the check about it."""
 
 from __future__ import annotations
 

@@ -198,6 +198,15 @@ def test_details_of_unknown_types_travel_on_as_they_came() -> None:
     assert list(again.details)[1:] == [known, unknown]
 
 
+def test_an_error_info_among_the_details_is_one_too_many() -> None:
+    plain, packed = error_details_pb2.ErrorInfo(reason="PLAIN"), AnyMessage()
+    packed.Pack(plain)
+    error = errors.Aborted("no", reason="MINE", details=[plain, packed, error_details_pb2.RetryInfo()])
+    status = to_status(error, SERVICE)
+    assert info(status).reason == "MINE"
+    assert len(status.details) == 2
+
+
 def test_one_error_info_remains_of_several() -> None:
     status = status_pb2.Status(code=5)
     for reason in ("FIRST", "SECOND"):

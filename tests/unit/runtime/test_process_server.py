@@ -529,9 +529,9 @@ PROGRAM = """
 import sys
 from google.protobuf.wrappers_pb2 import StringValue
 from runtime.process import Component, Rpc, Service, run, require
-import types, asyncio
+import types, asyncio, os
 async def echo(request, call):
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(float(os.environ.get("DELAY", "0.3")))
     return request
 def load():
     if "--missing" in sys.argv:
@@ -574,6 +574,29 @@ def test_a_signal_drains_and_ends_it(sign: signal.Signals) -> None:
         process.kill()
     assert process.returncode == 0, errors
     assert "Traceback" not in errors
+
+
+def test_who_asks_twice_does_not_want_to_wait() -> None:
+    process = program("--host", "127.0.0.1", "--port", "0", DELAY="9", GRACE_SECONDS="9")
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        with grpc.insecure_channel(line.split(" on ")[1].strip()) as channel:
+            multi: Any = channel.unary_unary("/desk.v1.Desk/Echo")
+            call = multi.future(b"\n\x01x", timeout=9)
+            time.sleep(0.3)
+            before = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.3)
+            assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=8)
+            assert time.monotonic() - before < 4
+            assert call.exception(PATIENCE) is not None
+    finally:
+        process.kill()
+    assert process.returncode == 0, errors
+    assert "Traceback" not in errors, errors
 
 
 def test_what_it_traced_is_sent_before_it_ends() -> None:

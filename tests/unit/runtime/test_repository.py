@@ -19,6 +19,7 @@ from runtime.common.tracing import Span, Tracing
 from runtime.service.problems import SettingsError, StartError
 from runtime.store import Database, Repository
 from runtime.store import database as database_module
+from runtime.store import repository as repository_module
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
@@ -441,6 +442,19 @@ def test_a_database_that_cannot_be_opened(tmp_path: Path) -> None:
 def test_urls_that_cannot_be_used(url: str) -> None:
     with pytest.raises(SettingsError, match="DATABASE_URL"):
         Database(url)
+
+
+def test_the_statements_are_right_for_postgresql(books: Repository[Message]) -> None:
+    statements = repository_module._Statements(books.table, "postgresql")
+    said = {
+        name: str(statement.compile(dialect=postgresql.dialect())).replace("\n", "")  # type: ignore[no-untyped-call]
+        for name, statement in vars(statements).items()
+    }
+    assert said["lock"].endswith(" FOR UPDATE")
+    assert "pg_advisory_xact_lock(hashtextextended(" in said["claim"]
+    assert said["add"].endswith("ON CONFLICT (name) DO NOTHING")
+    assert "ON CONFLICT (name) DO UPDATE SET" in said["put"]
+    assert "LIMIT %(most)s" in said["list_below"]
 
 
 def test_the_table_is_right_for_postgresql(books: Repository[Message]) -> None:

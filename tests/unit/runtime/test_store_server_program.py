@@ -237,6 +237,23 @@ def test_a_call_that_does_not_end_cannot_keep_it_alive(place: Path) -> None:
     assert "left behind" in err
 
 
+def test_spans_are_sent_before_it_ends(place: Path) -> None:
+    """Also when a call that does not end is left behind, and the interpreter's own clearing up with it."""
+    url = f"sqlite:///{place}/traced.db"
+    assert ended(place, "--create-tables", DATABASE_URL=url)[0] == 0
+    environ = {"DATABASE_URL": url, "OTEL_TRACES_EXPORTER": "console", "GRACE_SECONDS": "0.1"}
+    with served(place, "--port", "0", **environ) as (program, channel, _):
+        save(channel)
+        unfinished = channel.unary_unary(f"/{SERVICE}/GetBook").future(slow(START_SECONDS), timeout=START_SECONDS)
+        assert program.stdout is not None
+        assert program.stdout.readline() == "slow call begins\n"
+        program.send_signal(signal.SIGTERM)
+        out, err = program.communicate(timeout=START_SECONDS)
+        unfinished.cancel()
+    assert "left behind" in err
+    assert f'"name": "{SERVICE}/SaveBooks"' in out
+
+
 def test_ctrl_c_twice_does_not_wait(place: Path) -> None:
     with in_a_call(place, START_SECONDS, str(START_SECONDS)) as (program, _):
         begun = time.monotonic()

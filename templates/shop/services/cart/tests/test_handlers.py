@@ -97,6 +97,7 @@ def test_a_removed_product_leaves_with_all_its_pieces(context: Context) -> None:
     assert lines(remove_item(RemoveItemRequest(cart="carts/1", product=CUP), context)) == [(POT, 1)]
     assert remove_item(RemoveItemRequest(cart="carts/1", product=POT), context) == Cart(name="carts/1")
     assert stored(context) == []
+    assert context.app.carts.get("carts/1") is None, "an empty cart leaves no row behind"
 
 
 @pytest.mark.parametrize("held", [POT, None])

@@ -5,7 +5,7 @@ import pytest
 from catalog.app import Context, build
 from catalog.gen.api import BatchGetProductsRequest, CreateProductRequest, DeleteProductRequest, Product
 from catalog.gen.runtime import Call, InvalidArgument, NotFound, Settings
-from catalog.handlers.batch_get_products import MOST_NAMES, batch_get_products
+from catalog.handlers.batch_get_products import batch_get_products
 from catalog.handlers.create_product import create_product
 from catalog.handlers.delete_product import delete_product
 
@@ -42,12 +42,12 @@ def test_a_malformed_name_is_named_by_its_place(context: Context) -> None:
     assert "names[1]" in str(raised.value.details)
 
 
-@pytest.mark.parametrize("count", [0, MOST_NAMES + 1])
+@pytest.mark.parametrize("count", [0, 101])
 def test_no_names_or_too_many_are_refused(context: Context, count: int) -> None:
     with pytest.raises(InvalidArgument):
         batch_get_products(BatchGetProductsRequest(names=["products/grinder"] * count), context)
 
 
 def test_as_many_names_as_are_allowed(context: Context, products: list[Product]) -> None:
-    request = BatchGetProductsRequest(names=[products[0].name] * MOST_NAMES)
-    assert len(batch_get_products(request, context).products) == MOST_NAMES
+    request = BatchGetProductsRequest(names=[products[0].name] * 100)
+    assert len(batch_get_products(request, context).products) == 100
