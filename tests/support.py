@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import io
 import os
 import subprocess
@@ -18,7 +19,9 @@ from scaffold.core.analyse import analyse
 from scaffold.shell.protoc import compile_protos
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    import pytest
 
     from scaffold.core.api import Api
 
@@ -134,3 +137,17 @@ def tool(name: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[s
         timeout=300,
         check=False,
     )
+
+
+def shared(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that is filled once in a run of pytest: workers of pytest-xdist wait for the first one."""
+    base = factory.getbasetemp()
+    root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / f"shared-{name}"
+    root.mkdir(exist_ok=True)
+    with (root.parent / f"{root.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = root.parent / f"{root.name}.done"
+        if not done.exists():
+            make(root)
+            done.touch()
+    return root

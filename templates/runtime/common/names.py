@@ -66,6 +66,16 @@ class ResourceName:
             )
         return cls(*match.groups())
 
+    @classmethod
+    def under(cls, parent: str, last: str, *, field: str = "parent") -> Self:
+        """The name of the child ``last`` of a parent: ``BookName.under("shelves/1", "7")`` is ``shelves/1/books/7``.
+
+        Raises :class:`InvalidArgument` naming the field that held the parent when it does not fit the pattern.
+        """
+        _check_id(last, cls.variables[-1])
+        collection = cls.pattern.rpartition("/")[0].rpartition("/")[2]
+        return cls.parse(f"{parent}/{collection}/{last}", field=field)
+
     @property
     def parent(self) -> str:
         """The name of the resource that this one belongs to; empty at the top. See :func:`parent_of`."""

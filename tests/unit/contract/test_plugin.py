@@ -308,6 +308,21 @@ def test_an_error_while_importing_shows_where(workspace: Path, handler: Path) ->
     assert "ModuleNotFoundError: No module named 'no_such_module'" in ran.stdout
 
 
+def test_a_faulty_process_is_caught(workspace: Path) -> None:
+    handlers = workspace / "services/deals/src/deals/handlers"
+    (handlers / "get_deal.py").write_text("async def get_deal(request, context):\n    request.product.split('/')[1]\n")
+    (handlers / "compare_deals.py").write_text("async def compare_deals(request, context):\n    return None\n")
+    try:
+        ran = run(workspace, *planned(), components=("deals",))
+    finally:
+        (handlers / "get_deal.py").write_text(GET_DEAL)
+        (handlers / "compare_deals.py").write_text(COMPARE_DEALS)
+    assert ran.returncode == 1
+    failed = {c["name"] for c in report_of(workspace)["components"]["deals"]["checks"] if c["result"] == "failed"}
+    assert failed == {"DealService.GetDeal-answers_valid_requests", "DealService.CompareDeals-answers_valid_requests"}
+    assert "protos/deals.proto:7" in ran.stdout
+
+
 def test_a_stand_in_that_does_not_start_says_why(workspace: Path) -> None:
     (workspace / "standin.py").write_text("raise SystemExit('no quotes today')\n")
     try:

@@ -118,3 +118,20 @@ def test_a_huge_name_is_not_repeated_in_full() -> None:
     with pytest.raises(InvalidArgument) as caught:
         ProductName.parse("x" * 100_000)
     assert len(caught.value.message) < 400
+
+
+class BookOnShelf(ResourceName):
+    pattern = "shelves/{shelf}/books/{book}"
+
+
+def test_a_child_is_named_under_its_parent() -> None:
+    assert str(BookOnShelf.under("shelves/1", "7")) == "shelves/1/books/7"
+
+
+@pytest.mark.parametrize(
+    "parent", ["", "shelves", "shelves/", "shelves/1/books/2", "shops/1", "shelves/-/", "shelves/a b"]
+)
+def test_a_parent_that_does_not_fit_is_named_by_its_field(parent: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        BookOnShelf.under(parent, "7")
+    assert "parent" in str(caught.value.details)
