@@ -32,8 +32,11 @@ def command(ctx: click.Context, no_pending: bool, names: tuple[str, ...]) -> int
     """Run the contract suites, of the named components or of all.
 
     In process: a store on a throwaway database, a process over the workspace's real stores. Handlers that are not
-    written yet are pending, by name, and never passed. What follows `--` goes to pytest. Exit code 1: a contract failed,
-    or nothing was tested. Needs the extra `test`.
+    written yet are pending, by name, and never passed. Exit code 1: a contract failed, or nothing was tested. Needs the
+    extra `test`.
+
+    What follows `--` goes to pytest, and to the suite's own part of it: `-k GetProduct`, `-x`, `--contract-seed N` for
+    other examples, `--contract-examples N` for more of them.
     """
     from scaffold.shell import console
     from scaffold.verbs.test import test
@@ -49,6 +52,6 @@ def summary(tallies: tuple[Tally, ...]) -> list[str]:
     width = max((len(t.component) for t in tallies), default=0)
     return [
         f"{t.component:<{width}} {t.passed:>4} passed, {t.pending} pending, {t.failed} failed"
-        + (f", {t.skipped} undecided" if t.skipped else "")
+        + (f", {t.skipped} not decided" if t.skipped else "")
         for t in tallies
     ]

@@ -21,7 +21,6 @@ from scaffold.core.view import (
     ClientView,
     ComponentFiles,
     DescriptorsView,
-    Export,
     FileView,
     HandlerView,
     MainView,
@@ -232,9 +231,12 @@ class _Builder:
             for name, there in (("enum", enums), ("message", messages))
             if there
         }
-        exports = [Export(names[m.full_name], f"{make['message']}({pycode.literal(m.full_name)})") for m in messages]
-        exports += [Export(names[e.full_name], f"{make['enum']}({pycode.literal(e.full_name)})") for e in enums]
-        exports += [Export(names[f"{e.full_name}.{v.name}"], str(v.number)) for e in enums for v in e.values]
+        declared = [("message", m.full_name) for m in messages] + [("enum", e.full_name) for e in enums]
+        exports = [
+            pycode.fit(f"{names[full_name]} = {make[maker]}(", (pycode.literal(full_name),), ")")
+            for maker, full_name in declared
+        ]
+        exports += [f"{names[f'{e.full_name}.{v.name}']} = {v.number}" for e in enums for v in e.values]
         exports += [e for m in messages for e in _reserved(m, names[m.full_name])]
         writer = StubWriter(self._api, self._modules, package, names)
         classes = (*(writer.enum(e) for e in enums), *(writer.message(m) for m in messages))
@@ -304,6 +306,7 @@ class _Builder:
         attributes = self._attributes[service.full_name]
         names = [attributes[m.name] for m in service.methods]
         files = tuple(f"{pycode.literal(n)}: {pycode.literal(f'{folder}/{n}.py')}" for n in names)
+        rpcs = tuple(self._rpc_view(m, attributes[m.name], imports) for m in service.methods)
         return ServiceView(
             full_name=pycode.literal(service.full_name),
             class_name=class_name,
@@ -311,8 +314,11 @@ class _Builder:
             loader=loader,
             require=_require(imports.add(".runtime", "require"), self._unit.package, files),
             result=pycode.exploded(f"return {class_name}(", tuple(f"{n}={n}" for n in names), ")", 4),
-            imports=tuple(f"from {package}.{name} import {name}" for name in sorted(names, key=pycode.natural)),
-            rpcs=tuple(self._rpc_view(m, attributes[m.name], imports) for m in service.methods),
+            imports=tuple(
+                pycode.statement(f"{package}.{name}", [name], 4) for name in sorted(names, key=pycode.natural)
+            ),
+            rpcs=rpcs,
+            table=_table([rpc.entry for rpc in rpcs]),
         )
 
     def _rpc_view(self, method: Method, attribute: str, imports: Imports) -> RpcView:
@@ -325,7 +331,7 @@ class _Builder:
         ] * method.server_streaming
         return RpcView(
             handler=self._handler_type(method, request, response, context, imports),
-            entry=pycode.fit("Rpc(", tuple(entry), "),", 12),
+            entry=pycode.fit("Rpc(", tuple(entry), "),", 12)[:-1],
         )
 
     def _handler_type(self, method: Method, request: str, response: str, context: str, imports: Imports) -> str:
@@ -351,7 +357,9 @@ class _Builder:
         }
         imports = Imports(frozenset(classes.values()))
         imports.add("..runtime", "ServiceClient")
-        names = [imports.add(module, name) for name in sorted(exported.values())]
+        # What is called like something here is not passed on; a method that needs it imports it under another name.
+        taken = {"ServiceClient", *classes.values(), *pycode.BUILTINS}
+        names = [imports.add(module, name) for name in sorted(exported.values()) if name not in taken]
         views = []
         for service in services:
             attributes = rpc_attributes(service)
@@ -368,9 +376,7 @@ class _Builder:
             title=used.name,
             imports=imports.lines(),
             classes=tuple(views),
-            names=tuple(
-                sorted([*classes.values(), *(n for n in names if n in exported.values())], key=pycode.member_order)
-            ),
+            names=tuple(sorted([*classes.values(), *names], key=pycode.member_order)),
         )
 
     def _client_method(self, method: Method, attribute: str, imports: Imports) -> ClientMethod:
@@ -466,7 +472,7 @@ class _Builder:
             imports=imports.lines(first_party=frozenset({self._unit.package})),
             signature=signature,
             response=response,
-            file=pycode.literal(path),
+            pending=pycode.fit("raise HandlerPending(", (pycode.literal(path),), ")", 4),
             streams=method.server_streaming,
             body=body,
         )
@@ -526,9 +532,8 @@ class _Builder:
             for resource in self._resources.values():
                 message = self._reference(resource.message, imports, f"{package}.gen.")
                 fields.append(f"{resource.attribute}: Repository[{message}]")
-                arguments.append(
-                    f"{resource.attribute}=Repository(database, {message}, table={pycode.literal(resource.attribute)})"
-                )
+                repository = ("database", message, f"table={pycode.literal(resource.attribute)}")
+                arguments.append(pycode.fit(f"{resource.attribute}=Repository(", repository, "),", 8)[:-1])
             build = pycode.exploded("return App(", tuple(arguments), ")", 4)
         else:
             for used in self._used:
@@ -581,27 +586,29 @@ class _Builder:
                 imports.add(f"{package}.{module}", name)
             request = self._reference(method.input, imports, f"{package}.gen.")
             missing = re.sub(r"\{[^}]*\}", "none", _pattern(self._api.message_by_name[shaped.resource]) or "none")
+            call: tuple[str, ...] = (f"{request}({shaped.key}={pycode.literal(missing)})", "Call(build(settings))")
             body = [
                 f"def test_{attribute}_of_what_is_not_there() -> None:",
                 '    environ = {"DATABASE_URL": "sqlite://"}',
                 f"    settings = Settings.load({pycode.literal(self._unit.name)}, dev=True, environ=environ)",
                 "    with pytest.raises(NotFound):",
-                f"        {attribute}({request}({shaped.key}={pycode.literal(missing)}), Call(build(settings)))",
+                "        " + pycode.fit(f"{attribute}(", call, ")", 8),
             ]
         else:
             imports.add("unittest.mock", "Mock")
             imports.add(f"{package}.app", "App")
             imports.add(f"{package}.gen.runtime", "HandlerPending")
             request = self._reference(method.input, imports, f"{package}.gen.")
-            call = f"{attribute}({request}(), Call(Mock(spec=App)))"
+            call = (f"{request}()", "Call(Mock(spec=App))")
+            head = f"{attribute}("
             if self._unit.kind == "process":
                 imports.add("", "asyncio")
-                call = f"asyncio.run({call})"
+                call, head = (f"{head}{', '.join(call)})",), "asyncio.run("
             body = [
                 f"def test_{attribute}_is_still_to_be_written() -> None:",
                 '    """Replace this by what it has to do; App takes fakes of what the handler works with."""',
                 "    with pytest.raises(HandlerPending):",
-                f"        {call}",
+                "        " + pycode.fit(head, call, ")", 8),
             ]
         return imports.lines(first_party=frozenset({package})), "\n".join(body)
 
@@ -652,12 +659,12 @@ def _behaviour(shaped: Shape, resource: Resource) -> str:
     """What the body of a standard method answers where things go wrong."""
     if shaped.kind is Kind.LIST:
         return "A negative page_size, or a token from elsewhere, is INVALID_ARGUMENT (raised by list)."
+    noun = resource.variable.strip("_").replace("_", " ")
     if shaped.kind is Kind.CREATE:
-        noun = f"{naming.article(resource.variable).title()} {resource.variable}"
-        return f"{noun} that exists already is ALREADY_EXISTS (raised by add)."
+        return f"{naming.article(noun).title()} {noun} that exists already is ALREADY_EXISTS (raised by add)."
     if resource.name_class:
-        return f"A malformed name is INVALID_ARGUMENT (raised by parse); a missing {resource.variable} is NOT_FOUND."
-    return f"An empty {shaped.key} is INVALID_ARGUMENT; a missing {resource.variable} is NOT_FOUND."
+        return f"A malformed name is INVALID_ARGUMENT (raised by parse); a missing {noun} is NOT_FOUND."
+    return f"An empty {shaped.key} is INVALID_ARGUMENT; a missing {noun} is NOT_FOUND."
 
 
 def rpc_attributes(service: Service) -> dict[str, str]:
@@ -687,14 +694,14 @@ def _collection(message: Message) -> str:
     return naming.plural(naming.snake(message.name))
 
 
-def _reserved(message: Message, path: str) -> Iterator[Export]:
+def _reserved(message: Message, path: str) -> Iterator[str]:
     """What is nested under a name that Python reserves (``Outer.None``), again under one that can be written."""
     for name in (*(m.name for m in message.messages), *(e.name for e in message.enums)):
         if naming.identifier(name) != name:
-            yield Export(f"{path}.{naming.identifier(name)}", f"getattr({path}, {pycode.literal(name)})")
+            yield f"{path}.{naming.identifier(name)} = getattr({path}, {pycode.literal(name)})"
     for value in (value for enum in message.enums for value in enum.values):
         if naming.identifier(value.name) != value.name:
-            yield Export(f"{path}.{naming.identifier(value.name)}", str(value.number))
+            yield f"{path}.{naming.identifier(value.name)} = {value.number}"
     for nested in message.messages:
         yield from _reserved(nested, f"{path}.{naming.identifier(nested.name)}")
 
@@ -717,6 +724,13 @@ def _last(full_name: str) -> str:
 
 def _base64(data: bytes) -> str:
     return fill(b64encode(data).decode(), 108)
+
+
+def _table(entries: list[str]) -> str:
+    """The entries of a service's RPCs as a tuple, in ``gen/service.py``."""
+    if len(entries) == 1 and "\n" not in entries[0]:
+        return f"({entries[0]},)"
+    return "(\n" + "".join(f"            {entry},\n" for entry in entries) + "        )" if entries else "()"
 
 
 def _require(function: str, package: str, files: tuple[str, ...]) -> str:

@@ -18,11 +18,12 @@ from scaffold.verbs.generate import compile_api, open_workspace, with_services
 from scaffold.verbs.run import select
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from scaffold.core.settings import Settings, Unit
     from scaffold.shell.workspace import Workspace
 
+_RESULTS, _BETWEEN_RESULTS = ".FEPsxX", " []%0123456789\n"
 _NEEDED = ("pytest", "hypothesis", "grpc", "sqlalchemy", "pydantic_settings", "opentelemetry.sdk", "httpx")
 
 
@@ -53,9 +54,12 @@ def test(
     arguments: Sequence[str] = (),
     *,
     no_pending: bool = False,
-    quiet: bool = False,
+    progress: Callable[[int], None] | None = None,
 ) -> Tested:
-    """Run the suites of the named components, or of all. ``arguments`` go to pytest. Raises ScaffoldError."""
+    """Run the suites of the named components, or of all. ``arguments`` go to pytest. Raises ScaffoldError.
+
+    With ``progress`` nothing is printed: it is told the number of checks that have been carried out.
+    """
     workspace, settings = open_workspace(start)
     missing = [name for name in _NEEDED if not _found(name)]
     if missing:
@@ -89,10 +93,24 @@ def test(
         command += ["--contract-plan", str(plan), "--contract-workspace", str(workspace.root)]
         command += ["--contract-report", str(report), "-q"]
         command += ["--contract-no-pending"] * no_pending
-        ran = subprocess.run(
-            [*command, *files, *arguments], cwd=workspace.root, capture_output=quiet, text=True, check=False
-        )
-        return _tested(ran.returncode, report, (ran.stdout or "") + (ran.stderr or ""))
+        code, output = _run([*command, *files, *arguments], workspace.root, progress)
+        return _tested(code, report, output)
+
+
+def _run(command: Sequence[str], folder: Path, progress: Callable[[int], None] | None) -> tuple[int, str]:
+    """Run pytest; its exit code, and what it printed where somebody follows the progress."""
+    if progress is None:
+        return subprocess.run(command, cwd=folder, check=False).returncode, ""
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None  # it is a pipe
+        output, done = [], 0
+        # pytest -q prints a letter for each result, and words only after the last.
+        while (letter := process.stdout.read(1)) and letter in _RESULTS + _BETWEEN_RESULTS:
+            output.append(letter)
+            if letter in _RESULTS:
+                progress(done := done + 1)
+        output += [letter, process.stdout.read()]
+    return process.returncode, "".join(output)
 
 
 def plan_for(workspace: Workspace, settings: Settings) -> contract_plan.Plan:

@@ -19,8 +19,8 @@ from tests.support import PROTOS, contents, scaffold_process, write
 MACHINES: list[dict[str, str]] = [
     {"PYTHONHASHSEED": "0", "TZ": "UTC", "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8"},
     {"PYTHONHASHSEED": "1", "TZ": "Pacific/Kiritimati", "LC_ALL": "C", "LANG": "C", "COLUMNS": "20"},
-    {"PYTHONHASHSEED": "4242", "TZ": "America/St_Johns", "LC_ALL": "tr_TR.UTF-8", "PYTHONUTF8": "0", "HOSTNAME": "other", "USER": "other"},
-]  # fmt: skip
+    {"PYTHONHASHSEED": "4242", "TZ": "America/St_Johns", "LC_ALL": "tr_TR.UTF-8", "PYTHONUTF8": "0", "USER": "other"},
+]
 
 
 def test_on_any_machine(tmp_path: Path) -> None:
