@@ -44,7 +44,11 @@ def compile_protos(roots: Sequence[tuple[str, Path]], files: Sequence[str]) -> b
     with tempfile.TemporaryDirectory(prefix="scaffold-") as temporary:
         output = Path(temporary, "out.binpb")
         arguments = [f"-I{virtual}={disk}" for virtual, disk in installed()]
-        arguments += [f"-I{folder}" for _, folder in roots]
+        for number, (_, folder) in enumerate(roots):
+            # By way of a link: for the compiler, a colon or an equals sign in a path has a meaning of its own.
+            link = Path(temporary, f"root{number}")
+            link.symlink_to(folder.absolute(), target_is_directory=True)
+            arguments.append(f"-I{link}")
         arguments += ["--include_imports", "--include_source_info", f"--descriptor_set_out={output}"]
         text = _run([*arguments, *files])
         if text is None:
@@ -52,6 +56,7 @@ def compile_protos(roots: Sequence[tuple[str, Path]], files: Sequence[str]) -> b
         if len(files) > 1:
             # The compiler stops at the first file that is wrong; all of them are to be known.
             text = "".join(_run([*arguments, file]) or "" for file in files) or text
+        text = re.sub(rf"{re.escape(temporary)}/root[0-9]+/", "", text)
     raise ScaffoldError(*_diagnostics(text, roots))
 
 
@@ -180,12 +185,8 @@ def _diagnostic(line: str, roots: Sequence[tuple[str, Path]]) -> Diagnostic | No
 
 
 def _written(name: str, roots: Sequence[tuple[str, Path]]) -> str:
-    """What the compiler calls a file (its import name, or its place on disk) as the path that a user would open."""
+    """An import name as the path that a user would open."""
     for written, folder in roots:
-        if Path(name).is_absolute():
-            if not Path(name).is_relative_to(folder):
-                continue
-            name = Path(name).relative_to(folder).as_posix()
         if (folder / name).is_file():
             return f"{written}/{name}" if written != "." else name
     return name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from scaffold import __version__
@@ -18,14 +19,17 @@ if TYPE_CHECKING:
 def init(folder: Path) -> Plan:
     """Write a workspace's own files into a folder that is empty or not there yet. Raises ScaffoldError."""
     _check_empty(folder)
-    files = skeleton.make(
-        data.folder("templates") / "workspace", {"name": folder.resolve().name or "workspace", "version": __version__}
-    )
+    files = skeleton.make(data.folder("templates") / "workspace", {"name": _name(folder), "version": __version__})
     workspace = Workspace(folder, files[SETTINGS].decode())
     artifacts = [Artifact(path, content, "yours", "templates/workspace") for path, content in files.items()]
     plan = make_plan(artifacts, workspace.snapshot(files))
     workspace.apply(plan)
     return plan
+
+
+def _name(folder: Path) -> str:
+    """What the workspace is called in its own files: a folder's name may hold what breaks a line or a template."""
+    return re.sub(r"[^\w.-]+", "_", folder.resolve().name) or "workspace"
 
 
 def _check_empty(folder: Path) -> None:

@@ -632,7 +632,7 @@ def _resource(service_name: str, digest: str, dev: bool) -> Resource:
     """Describe this process. What ``OTEL_SERVICE_NAME`` and ``OTEL_RESOURCE_ATTRIBUTES`` say wins."""
     ours = {
         "service.name": service_name,
-        "service.version": _version(service_name) or digest[:12],
+        "service.version": _version() or digest[:12],
         "service.instance.id": str(uuid.uuid4()),
         "deployment.environment.name": "development" if dev else "production",
         "api.digest": digest,
@@ -641,10 +641,11 @@ def _resource(service_name: str, digest: str, dev: bool) -> Resource:
     return Resource.create({key: value for key, value in ours.items() if value and key not in theirs})
 
 
-def _version(service_name: str) -> str:
-    """Return the version that is installed; a service that runs from its source tree has none."""
+def _version() -> str:
+    """The version of the distribution that this runtime is part of; a service that runs from its source tree has none."""
+    package = __name__.partition(".gen.")[0]
     try:
-        return distributions.version(service_name)
+        return distributions.version(package.replace("_", "-"))
     except distributions.PackageNotFoundError:
         return ""
 

@@ -142,3 +142,15 @@ def test_a_workspace_is_found_from_below(path: str, shop: Path) -> None:
     assert scaffold(shop / path, "plan").code == 0
     assert scaffold(shop / path, "new", "store", "late").code == 0
     assert (shop / "services/late/pyproject.toml").is_file()
+
+
+@pytest.mark.parametrize(
+    "name", ['we"ird', "a\nb", "x{{7*7}}", "{% raw %}", "{name}", "日本", "-x", "a b", "it's", "C:"]
+)
+def test_a_folder_of_any_name_is_a_workspace(name: str, tmp_path: Path) -> None:
+    said = scaffold(tmp_path, "init", "--", name)
+    assert said.code == 0, said.text
+    for arguments in (("regen",), ("new", "store", "cart"), ("check", "--only", "drift")):
+        said = scaffold(tmp_path / name, *arguments)
+        assert said.code == 0, said.text
+    assert "49" not in (tmp_path / name / "README.md").read_text(encoding="utf-8")

@@ -106,6 +106,11 @@ def test_unique_numbers_in_alphabetical_order() -> None:
     }
 
 
+def test_unique_is_unique_where_case_is_lost() -> None:
+    names = ["AB", "Ab", "ab", "ab_2"]
+    assert naming.unique(names, {n: n for n in names}) == {"AB": "AB", "Ab": "Ab_2", "ab": "ab_3", "ab_2": "ab_2_2"}
+
+
 def test_unique_steps_over_a_number_that_is_taken() -> None:
     names = ["A", "B", "C"]
     assert naming.unique(names, {"A": "x", "B": "x_2", "C": "x"}) == {"A": "x", "B": "x_2", "C": "x_3"}

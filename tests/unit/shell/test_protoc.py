@@ -99,6 +99,16 @@ def test_the_root_that_is_the_workspace(tmp_path: Path) -> None:
     assert caught.value.diagnostics[0].where == Location("a.proto", 2, 13)
 
 
+@pytest.mark.parametrize("folder", ["c:/shop", "a=b", "a b", "ünï", "we'ird\"", "x:y=z:."])
+def test_a_folder_may_have_any_name(folder: str, tmp_path: Path) -> None:
+    """To the compiler, a colon separates paths and an equals sign maps one to another."""
+    root = tmp_path / folder
+    write(root, {"protos/a.proto": f"{SYNTAX}message A {{}}", "protos/b.proto": f"{SYNTAX}message B {{ C c = 1; }}"})
+    assert [f.name for f in compiled(root, "a.proto").file] == ["a.proto"]
+    (found,) = complaints(root, "b.proto")
+    assert found.where == Location("protos/b.proto", 2, 13)
+
+
 def test_a_type_that_is_declared_where_nobody_imported_it(tmp_path: Path) -> None:
     write(tmp_path / "protos", {"a.proto": f"{SYNTAX}message A {{ B b = 1; }}", "b.proto": f"{SYNTAX}\nmessage B {{}}"})
     (found,) = complaints(tmp_path, "a.proto")

@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from scaffold.core import stamp
+from scaffold.core.diagnostics import Location, ScaffoldError
+from scaffold.core.plan import Action, Change, Listed, Plan
+from scaffold.core.view import Owner
+from scaffold.shell import workspace as room
+from scaffold.shell.workspace import Workspace
+from tests.support import contents, write
+
+LIST_HEADER = "# Every path that scaffold has written: path, owner, RPC. Kept by scaffold; merges by union.\n"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return write(tmp_path, {"scaffold.toml": "# mine\n"})
+
+
+def change(path: str, action: Action, after: str | None = "new\n", owner: Owner = "generated") -> Change:
+    return Change(path, action, owner, None, None if after is None else after.encode())
+
+
+def apply(root: Path, *changes: Change, settings: str | None = None) -> None:
+    listing = tuple(Listed(c.path, c.owner) for c in changes if c.action != "delete")
+    Workspace.find(root).apply(Plan(changes, listing), settings)
+
+
+# Reading.
+
+
+def test_it_is_found_from_below(root: Path) -> None:
+    (root / "a/b").mkdir(parents=True)
+    assert Workspace.find(root / "a/b") == Workspace(root, "# mine\n")
+    with pytest.raises(ScaffoldError) as caught:
+        Workspace.find(root.parent)
+    assert caught.value.diagnostics[0].slug == "no-workspace"
+
+
+def test_its_text_is_as_it_stands(root: Path) -> None:
+    (root / "scaffold.toml").write_bytes("# ü\r\n".encode())
+    assert Workspace.find(root).text == "# ü\r\n"
+
+
+def test_the_list(root: Path) -> None:
+    workspace = Workspace.find(root)
+    assert workspace.listed() == {}
+    lines = [
+        "a.py\tgenerated",
+        "b.py\tstub\tp.S.R",
+        "c.py\tyours",
+        "a.py\tgenerated",
+        "nonsense",
+        "",
+        "d.py\tnobody",
+        "# x\tyours",
+    ]
+    write(root, {".scaffold/files": LIST_HEADER})
+    (root / ".scaffold/files").write_text(LIST_HEADER + "\r\n".join(lines), encoding="utf-8")
+    assert workspace.listed() == {
+        "a.py": Listed("a.py", "generated"),
+        "b.py": Listed("b.py", "stub", "p.S.R"),
+        "c.py": Listed("c.py", "yours"),
+    }
+
+
+def test_a_snapshot_reads_what_is_wanted_and_what_is_listed(root: Path) -> None:
+    write(
+        root,
+        {
+            ".scaffold/files": "old.py\tstub\ngone.py\tstub\n",
+            "old.py": "old\n",
+            "wanted.py": "here\n",
+            "other.py": "x\n",
+        },
+    )
+    snapshot = Workspace.find(root).snapshot(["wanted.py", "new.py", "old.py/below"])
+    assert snapshot.files == {
+        "gone.py": None, "new.py": None, "old.py": b"old\n", "old.py/below": None, "wanted.py": b"here\n",
+    }  # fmt: skip
+
+
+def test_what_cannot_be_read(root: Path) -> None:
+    (root / "folder.py").mkdir()
+    with pytest.raises(ScaffoldError) as caught:
+        Workspace.find(root).snapshot(["folder.py"])
+    (found,) = caught.value.diagnostics
+    assert (found.slug, found.where) == ("cannot-be-read", Location("folder.py"))
+
+
+def test_exists(root: Path) -> None:
+    (root / "link").symlink_to("nowhere")
+    workspace = Workspace.find(root)
+    assert workspace.exists("scaffold.toml")
+    assert workspace.exists("link"), "a link to nothing is in the way, too"
+    assert not workspace.exists("nothing")
+
+
+def test_roots(root: Path) -> None:
+    assert Workspace.find(root).roots(["protos", "a/", "."]) == (
+        ("protos", root / "protos"),
+        ("a", root / "a"),
+        (".", root / "."),
+    )
+
+
+# Writing.
+
+
+def test_create_update_delete(root: Path) -> None:
+    write(root, {"u.py": "old\n", "x/y/d.py": "old\n", "x/y/__pycache__/d.pyc": "", "x/keep.txt": "mine"})
+    apply(
+        root,
+        change("n/e/w.py", "create"),
+        change("u.py", "update"),
+        change("x/y/d.py", "delete", None),
+        change("k.py", "keep"),
+    )
+    assert contents(root) == {
+        ".scaffold/files": f"{LIST_HEADER}k.py\tgenerated\nn/e/w.py\tgenerated\nu.py\tgenerated\n".encode(),
+        "n/e/w.py": b"new\n",
+        "scaffold.toml": b"# mine\n",
+        "u.py": b"new\n",
+        "x/keep.txt": b"mine",
+    }
+    assert not (root / "x/y").exists(), "a folder that only held what is gone goes too, with its bytecode"
+    assert not (root / ".scaffold/cache/stage").exists()
+
+
+def test_a_folder_with_something_of_somebody_in_it_stays(root: Path) -> None:
+    write(root, {"x/d.py": "old\n", "x/notes.txt": "mine"})
+    apply(root, change("x/d.py", "delete", None))
+    assert (root / "x/notes.txt").is_file()
+
+
+def test_nothing_to_do_touches_nothing(root: Path) -> None:
+    apply(root, change("a.py", "create"))
+    before = {p: p.stat().st_mtime_ns for p in root.rglob("*") if p.is_file()}
+    apply(root, change("a.py", "keep"))
+    assert {p: p.stat().st_mtime_ns for p in root.rglob("*") if p.is_file()} == before
+
+
+def test_the_mode_of_a_file_stays(root: Path) -> None:
+    write(root, {"run.sh": "old\n"})
+    (root / "run.sh").chmod(0o755)
+    apply(root, change("run.sh", "update"))
+    assert (root / "run.sh").stat().st_mode & 0o777 == 0o755
+
+
+def test_the_settings_are_written_too(root: Path) -> None:
+    apply(root, change("a.py", "create"), settings="# mine\n\n[stores.a]\n")
+    assert (root / "scaffold.toml").read_text(encoding="utf-8") == "# mine\n\n[stores.a]\n"
+
+
+@pytest.mark.parametrize("ahead", [-5, 0, 1, 30])
+def test_a_replaced_module_gets_a_second_that_it_never_had(ahead: int, root: Path) -> None:
+    """Bytecode is trusted by size and whole second: not the second it has, nor one that a version before it may have had."""
+    write(root, {"a.py": "1\n"})
+    stamp_ns = (root / "a.py").stat().st_mtime_ns + ahead * 10**9
+    os.utime(root / "a.py", ns=(stamp_ns, stamp_ns))
+    apply(root, change("a.py", "update", "2\n"))
+    assert (root / "a.py").stat().st_mtime_ns // 10**9 > stamp_ns // 10**9
+
+
+def test_other_files_keep_the_time_of_their_writing(root: Path) -> None:
+    """A time in the future would make an input look as if it had changed since."""
+    apply(root, settings="# new\n")
+    apply(root, settings="# newer\n")
+    import time
+
+    assert (root / "scaffold.toml").stat().st_mtime <= time.time()
+
+
+def test_a_half_written_gen_is_guarded(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gen = "services/a/src/a/gen"
+    real = room._Writer._move
+    seen: list[tuple[str, str]] = []
+
+    def move(self: room._Writer, path: str, staged: Path | None) -> None:
+        guard = root / gen / "__init__.py"
+        seen.append((path, guard.read_text(encoding="utf-8") if guard.exists() else ""))
+        real(self, path, staged)
+
+    monkeypatch.setattr(room._Writer, "_move", move)
+    names = ("__init__.py", "api.py", "descriptors.py")
+    apply(
+        root, *(change(f"{gen}/{name}", "create") for name in names), change("services/a/x.md", "create", owner="yours")
+    )
+    assert [path for path, _ in seen] == [
+        ".scaffold/files",
+        f"{gen}/__init__.py",
+        f"{gen}/api.py",
+        "services/a/x.md",
+        f"{gen}/descriptors.py",
+        f"{gen}/__init__.py",
+        ".scaffold/files",
+    ]
+    for path, guard in seen[2:-1]:
+        assert guard.count("raise ImportError(") == 1, path
+        assert "run `scaffold regen`" in guard
+        assert stamp.read(guard) is stamp.Mark.INTACT, "the next run has to know it as ours"
+    assert (root / gen / "__init__.py").read_bytes() == b"new\n"
+
+
+def test_a_component_called_gen_is_guarded_where_its_gen_is(root: Path) -> None:
+    package = "services/gen/src/gen"
+    write(root, {"services/gen/__init__.py": "mine\n"})
+    paths = (
+        f"{package}/gen/__init__.py",
+        f"{package}/gen/descriptors.py",
+        f"{package}/app.py",
+        "services/gen/README.md",
+    )
+    apply(root, *(change(path, "create") for path in paths))
+    assert (root / "services/gen/__init__.py").read_text(encoding="utf-8") == "mine\n"
+    assert not (root / package / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("obstacle", ["a file where a folder has to be", "a folder where the file has to be"])
+def test_an_obstacle_means_that_nothing_is_written(obstacle: str, root: Path) -> None:
+    if obstacle == "a file where a folder has to be":
+        write(root, {"z": "mine"})
+    else:
+        (root / "z/last.py").mkdir(parents=True)
+    before = {p: p.is_dir() for p in root.rglob("*")}
+    with pytest.raises(ScaffoldError) as caught:
+        apply(
+            root, change("a/b/c/first.py", "create"), change("scaffold.lock", "create"), change("z/last.py", "create")
+        )
+    (found,) = caught.value.diagnostics
+    assert (found.slug, found.where) == ("cannot-be-written", Location("z/last.py"))
+    after = {p: p.is_dir() for p in root.rglob("*") if ".scaffold" not in p.parts}
+    assert after == before
+
+
+def test_what_was_staged_by_a_run_that_was_killed_is_no_part_of_this_one(root: Path) -> None:
+    write(root, {".scaffold/cache/stage/0": "stale", ".scaffold/cache/stage/99": "stale"})
+    apply(root, change("a.py", "create"))
+    assert (root / "a.py").read_bytes() == b"new\n"
+    assert not (root / ".scaffold/cache/stage").exists()
+
+
+# The stat cache.
+
+
+def test_remember_and_forget(root: Path) -> None:
+    apply(root, change("a.py", "create"))
+    workspace = Workspace.find(root)
+    plan = Plan((change("a.py", "keep"),), (Listed("a.py", "generated"),))
+    later = (root / "scaffold.toml").stat().st_mtime_ns + 10**9
+    workspace.remember([root / "scaffold.toml", root / "absent.proto"], plan, "1", later)
+    cache = root / ".scaffold/cache/stat.json"
+    note = json.loads(cache.read_text(encoding="utf-8"))
+    assert set(note["files"]) == {str(root / p) for p in ("scaffold.toml", "absent.proto", "a.py", ".scaffold/files")}
+    assert note["files"][str(root / "absent.proto")] is None, "a file that comes to exist is a change"
+    assert (note["count"], note["version"], note["root"]) == (1, "1", str(root))
+    workspace.forget()
+    assert not cache.exists()
+    workspace.forget()
+
+
+def test_a_cache_that_cannot_be_written_is_none(root: Path) -> None:
+    write(root, {".scaffold/cache": "a file"})
+    workspace = Workspace.find(root)
+    workspace.remember([], Plan(), "1", 2**63)
+    assert (root / ".scaffold/cache").read_text(encoding="utf-8") == "a file"
+
+
+def test_one_writer_at_a_time(root: Path) -> None:
+    workspace = Workspace.find(root)
+    with workspace.locked():
+        with pytest.raises(ScaffoldError) as caught, workspace.locked():
+            pass
+        assert caught.value.diagnostics[0].slug == "workspace-busy"
+    with workspace.locked():
+        pass
