@@ -26,9 +26,15 @@ def command(folder: Path) -> int:
     from scaffold.shell import console
     from scaffold.verbs.demo import demo
 
-    shown = demo(folder, lambda text: console.say(console.style(f"· {text}", "dim", sys.stdout)))
+    shown = demo(folder, lambda text: console.say(console.style(f"· {text}", "dim", sys.stdout)), _progress)
     _show(folder, shown)
     return shown.tested.exit_code
+
+
+def _progress(checks: int) -> None:
+    """Count on one line of a terminal; elsewhere nothing."""
+    if sys.stdout.isatty():
+        print(f"\r  {checks} checks", end="\r", flush=True)
 
 
 def _show(folder: Path, shown: Shown) -> None:

@@ -203,7 +203,7 @@ class Trial:
         minted = self.subject.mint()
         return minted[:32], minted[32:48]
 
-    def call(self, rpc: Rpc, *requests: Instance, metadata: Metadata = ()) -> Outcome:
+    def call(self, rpc: Rpc, *requests: Instance, metadata: Metadata = (), patiently: bool = False) -> Outcome:
         """Call an RPC and note it. Raises Pending for a handler that is not written, Unanswered when time is up."""
         if rpc.label in self.subject.pending:
             raise Pending(self.subject.pending[rpc.label])
@@ -212,7 +212,7 @@ class Trial:
         caller = self.subject.connect()
         trace_id, parent_id = self.fresh_trace()
         headers = metadata or (traceparent(trace_id, parent_id) if self.subject.uses else ())
-        outcome = caller.call(rpc, [r.SerializePartialToString() for r in requests], headers)
+        outcome = caller.call(rpc, [r.SerializePartialToString() for r in requests], headers, patiently=patiently)
         self.exchanges.append(Exchange(rpc, requests, outcome))
         pending = self._pending(rpc, outcome, trace_id)
         if pending is not None:
@@ -268,7 +268,6 @@ class Trial:
 
         The same seed, case and component give the same values; only how many there is time for depends on the machine.
         """
-        _use_no_constants_of_local_modules()
         found: list[Violation] = []
         until = time.monotonic() + _JUDGE_SECONDS
 
@@ -320,6 +319,7 @@ def _run(strategy: SearchStrategy[T], example: Callable[[T], None], chance: int,
     # Hypothesis spends five of six examples on variations of one, copying parts of it to other places. With the few
     # examples that there is time for here, new ones find more. It leaves the parts of a unique collection alone.
     alone = st.lists(strategy, min_size=1, max_size=1, unique_by=id)
+    _use_no_constants_of_local_modules()
     run = seed(chance)(configured(given(alone)(lambda values: example(values[0]))))
     run()
 

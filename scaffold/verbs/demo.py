@@ -69,8 +69,11 @@ class Shown:
     generated: Generated | None
 
 
-def demo(folder: Path, say: Callable[[str], None]) -> Shown:
-    """Make the shop in a folder, or go on with the one there; ``say`` is told of each step. Raises ScaffoldError."""
+def demo(folder: Path, say: Callable[[str], None], progress: Callable[[int], None]) -> Shown:
+    """Make the shop in a folder, or go on with the one there. Raises ScaffoldError.
+
+    ``say`` is told of each step, ``progress`` how many contract checks have been carried out.
+    """
     generated = None
     if (folder / _MARK).is_file():
         say(f"the demo in {folder} is there already: going on with it")
@@ -82,7 +85,7 @@ def demo(folder: Path, say: Callable[[str], None]) -> Shown:
     say("starting everything: 3 stores, 1 process, 1 stand-in for the payment vendor")
     order, total, items, trace = _use(folder, say)
     say("testing all contracts")
-    tested = test.test(folder, quiet=True)
+    tested = test.test(folder, progress=progress)
     return Shown(order, total, items, trace, traces.summary(trace).waiting.share, tested, generated)
 
 

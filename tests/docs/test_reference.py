@@ -106,7 +106,9 @@ def test_every_option_of_a_service_is_listed() -> None:
     page = REFERENCE / "service-settings.md"
     main = (TEMPLATES / "runtime/service/main.py").read_text(encoding="utf-8")
     server = (TEMPLATES / "runtime/store/server.py").read_text(encoding="utf-8")
-    options = set(re.findall(r'add_argument\(\s*"(--[\w-]+)"', main)) | set(re.findall(r'Task\(\s*"(--[\w-]+)"', server))
+    options = set(re.findall(r'add_argument\(\s*"(--[\w-]+)"', main)) | set(
+        re.findall(r'Task\(\s*"(--[\w-]+)"', server)
+    )
     assert len(options) == 5
     text = pages.prose(page)
     assert {option for option in options if f"`{option}`" not in text} == set()

@@ -143,7 +143,7 @@ def continues_the_trace(trial: Trial) -> None:
 
     def judge(messages: tuple[Instance, ...]) -> None:
         trace_id, parent_id = trial.fresh_trace()
-        trial.call(rpc, *messages, metadata=traceparent(trace_id, parent_id))
+        trial.call(rpc, *messages, metadata=traceparent(trace_id, parent_id), patiently=True)
         served = _server_spans(trial, trace_id)
         if not served:
             trial.fail(f"no SERVER span in the caller's trace {trace_id}")
@@ -151,7 +151,7 @@ def continues_the_trace(trial: Trial) -> None:
             trial.fail(f"the SERVER span's parent is {served[0].parent_id or 'missing'}, the caller's span {parent_id}")
 
     messages = trial.requests().several(rpc.method.input, rpc.method.client_streaming)
-    trial.examples(messages, judge, count=3, shrink=False)
+    trial.examples(messages, judge, count=1 if rpc.method.server_streaming else 3, shrink=False)
 
 
 _SPAN_SECONDS = 1.0

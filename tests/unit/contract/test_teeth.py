@@ -151,7 +151,7 @@ def test_a_stream_may_go_on_for_ever(library_bench: MakeBench, fault: str) -> No
     bench = library_bench(fault, examples=3)
     begin = time.monotonic()
     for check in ("answers_valid_requests", "tolerates_unknown_fields", "continues_the_trace"):
-        assert of(bench, f"Library.Watch-{check}").result == "passed"
+        assert of(bench, f"Library.Watch-{check}") == Verdict("passed")
     assert time.monotonic() - begin < 15  # 2 where nothing else runs
 
 
