@@ -129,6 +129,12 @@ class Schema:
         """The first RPC of that kind for a resource, or None."""
         return next((r for r in self.rpcs if r.shape.kind is kind and r.shape.resource == resource), None)
 
+    def idempotency(self, rpc: Rpc) -> str:
+        """What the option ``idempotency_level`` of a method says: NO_SIDE_EFFECTS, IDEMPOTENT, or empty."""
+        method = self.pool.FindMethodByName(rpc.method.full_name)
+        level = descriptor_pb2.MethodOptions.IdempotencyLevel.Name(method.GetOptions().idempotency_level)
+        return "" if level == "IDEMPOTENCY_UNKNOWN" else level
+
     def patterns(self, resource: str) -> tuple[str, ...]:
         """The name patterns of a resource's message; none where it declares none."""
         message = self.api.message_by_name.get(resource)

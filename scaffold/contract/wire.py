@@ -58,6 +58,16 @@ class Outcome:
         return tuple(found)
 
     @property
+    def bad_fields(self) -> tuple[str, ...]:
+        """The fields that the BadRequest messages among the details name."""
+        found: list[str] = []
+        for detail in self.details.details if self.details else ():
+            bad_request = error_details_pb2.BadRequest()
+            if detail.Is(bad_request.DESCRIPTOR) and detail.Unpack(bad_request):
+                found += [violation.field for violation in bad_request.field_violations]
+        return tuple(found)
+
+    @property
     def pending(self) -> str | None:
         """The file to write, where the handler is not written yet; None where it is."""
         if self.code is not grpc.StatusCode.UNIMPLEMENTED:
