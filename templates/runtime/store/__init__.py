@@ -37,19 +37,38 @@ if TYPE_CHECKING:
     from ..service.problems import MissingHandlers, SettingsError, StartError
     from ..service.rpc import Rpc, Service, require
     from .database import Database
+    from .fields import given
+    from .replay import Answers
     from .repository import Held, Page, Repository
     from .server import Component, Interceptor, run, start
     from .settings import Settings
+    from .standard import (
+        Descendants,
+        Resources,
+        batch_create_resources,
+        batch_delete_resources,
+        batch_get_resources,
+        create_resource,
+        delete_resource,
+        get_resource,
+        list_resources,
+        once,
+        soft_delete_resource,
+        undelete_resource,
+        update_resource,
+    )
 
 __all__ = [
     "Aborted",
     "AlreadyExists",
+    "Answers",
     "Call",
     "Cancelled",
     "Component",
     "DataLoss",
     "Database",
     "DeadlineExceeded",
+    "Descendants",
     "FailedPrecondition",
     "HandlerPending",
     "Held",
@@ -64,6 +83,7 @@ __all__ = [
     "Repository",
     "ResourceExhausted",
     "ResourceName",
+    "Resources",
     "Rpc",
     "Running",
     "Service",
@@ -76,10 +96,22 @@ __all__ = [
     "Unavailable",
     "Unimplemented",
     "Unknown",
+    "batch_create_resources",
+    "batch_delete_resources",
+    "batch_get_resources",
+    "create_resource",
+    "delete_resource",
+    "get_resource",
+    "given",
+    "list_resources",
     "new_id",
+    "once",
     "require",
     "run",
+    "soft_delete_resource",
     "start",
+    "undelete_resource",
+    "update_resource",
 ]
 
 _HOMES = {
@@ -121,6 +153,8 @@ _HOMES = {
         "require",
     ),
     ".database": ("Database",),
+    ".fields": ("given",),
+    ".replay": ("Answers",),
     ".repository": (
         "Held",
         "Page",
@@ -133,6 +167,21 @@ _HOMES = {
         "start",
     ),
     ".settings": ("Settings",),
+    ".standard": (
+        "Descendants",
+        "Resources",
+        "batch_create_resources",
+        "batch_delete_resources",
+        "batch_get_resources",
+        "create_resource",
+        "delete_resource",
+        "get_resource",
+        "list_resources",
+        "once",
+        "soft_delete_resource",
+        "undelete_resource",
+        "update_resource",
+    ),
 }
 
 if not TYPE_CHECKING:  # a type checker would believe that every name is here
