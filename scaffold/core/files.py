@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from base64 import b64encode
-from dataclasses import dataclass
 from textwrap import fill
 from typing import TYPE_CHECKING
 
 from scaffold.core import naming, pycode
+from scaffold.core.bodies import LOCAL_NAMES, Resource, Single, Words, body
 from scaffold.core.pycode import Imports
-from scaffold.core.shapes import Kind, Shape, shape
+from scaffold.core.shapes import Kind, Shape, shape, usable_patterns
 from scaffold.core.stubs import STANDARD, StubWriter, module_names
 from scaffold.core.view import (
     BodyView,
@@ -46,24 +46,11 @@ if TYPE_CHECKING:
 # What googleapis-common-protos and protobuf install: used from there, never copied into a service.
 INSTALLED = ("google/protobuf/", "google/api/", "google/rpc/", "google/type/", "google/longrunning/")
 
-_PATTERN = re.compile(r"[^{}*]*(?:\{[A-Za-z_][A-Za-z0-9_]*\}[^{}*]*)+")
-
 # Packages that talk to a database; a business process imports none of them.
 DATABASES = tuple(
     "MySQLdb aiomysql aiosqlite alembic asyncpg django mysql peewee pony psycopg psycopg2 pymongo pymysql redis "
     "sqlalchemy sqlite3 sqlmodel tortoise".split()
 )
-
-
-@dataclass(frozen=True)
-class Resource:
-    """A resource that a store keeps: its message, the repository's attribute, the class of its names (or empty)."""
-
-    message: str
-    attribute: str
-    variable: str
-    name_class: str
-    pattern: str
 
 
 def is_installed(file: str) -> bool:
@@ -190,14 +177,14 @@ class _Builder:
         attributes = naming.unique(plurals, plurals)
         classes = {m.full_name: f"{naming.pascal(m.name)}Name" for m in messages}
         unique_classes = naming.unique(classes, classes)
-        patterns = {m.full_name: _pattern(m) for m in messages}
+        patterns = {m.full_name: usable_patterns(m) for m in messages}
         return {
             m.full_name: Resource(
                 message=m.full_name,
                 attribute=attributes[m.full_name],
                 variable=_variable(m),
                 name_class=unique_classes[m.full_name] if patterns[m.full_name] else "",
-                pattern=patterns[m.full_name],
+                patterns=patterns[m.full_name],
             )
             for m in messages
         }
@@ -270,15 +257,16 @@ class _Builder:
 
     def _names(self) -> NamesView:
         """A class for each resource that this component's own protos declare a pattern for."""
-        found = [r for r in self._resources.values() if r.pattern]
+        found = [r for r in self._resources.values() if r.patterns]
         return NamesView(
             tuple(
                 NameView(
                     r.name_class,
                     pycode.docstring(
-                        f"The name of {naming.article(_last(r.message))} {_last(r.message)}: ``{r.pattern}``.", 4
+                        f"The name of {naming.article(_last(r.message))} {_last(r.message)}: ``{r.patterns[0]}``.", 4
                     ),
-                    pycode.literal(r.pattern),
+                    pycode.literal(r.patterns[0]),
+                    pycode.strings("alternatives = ", r.patterns[1:], indent=4) if r.patterns[1:] else "",
                 )
                 for r in sorted(found, key=lambda r: r.name_class)
             )
@@ -459,14 +447,13 @@ class _Builder:
         """The template of a handler that nobody has written yet, and what fills it."""
         shaped = self._shapes[method.full_name]
         variables = (resource.variable for resource in self._resources.values())
-        imports = Imports(frozenset({attribute, "context", "request", "requests", *variables}))
-        if self._unit.kind == "store" and shaped.kind in _BODIES:
-            body = self._standard_body(shaped, imports)
-        else:
+        imports = Imports(frozenset({attribute, *LOCAL_NAMES, *variables}))
+        standard = self._unit.kind == "store" and shaped.standard
+        if not standard:
             imports.add(f"{self._unit.package}.gen.runtime", "HandlerPending")
-            body = None
         response = self._reference(method.output, imports, f"{self._unit.package}.gen.")
         signature = self._signature(method, attribute, response, imports)
+        made = self._body(method, shaped, response, imports) if standard else None
         view = HandlerView(
             doc=pycode.docstring(_about(method, shaped)),
             imports=imports.lines(first_party=frozenset({self._unit.package})),
@@ -474,33 +461,43 @@ class _Builder:
             response=response,
             pending=pycode.fit("raise HandlerPending(", (pycode.literal(path),), ")", 4),
             streams=method.server_streaming,
-            body=body,
+            body=made,
         )
-        return (_BODIES[shaped.kind] if body else "pending"), view
+        return ("standard" if standard else "pending"), view
 
-    def _standard_body(self, shaped: Shape, imports: Imports) -> BodyView:
+    def _body(self, method: Method, shaped: Shape, response: str, imports: Imports) -> BodyView:
+        """The body of a standard method, with what it needs imported."""
         resource = self._resources[shaped.resource]
-        package = self._unit.package
-        for name in _needed(shaped, resource):
-            imports.add(f"{package}.gen.runtime", name)
-        if resource.name_class and shaped.kind is not Kind.LIST:
-            imports.add(f"{package}.gen.names", resource.name_class)
-        stamp = self._api.message_by_name[shaped.resource].field("create_time")
-        message = self._reference(shaped.resource, imports, f"{package}.gen.") if shaped.kind is Kind.CREATE else ""
-        return BodyView(
-            about=pycode.docstring(_behaviour(shaped, resource), 4),
-            resource=message,
-            variable=resource.variable,
-            repository=resource.attribute,
-            name_class=resource.name_class,
-            key=shaped.key,
-            resource_key=shaped.resource_key,
-            body=shaped.body,
-            wanted_id=shaped.wanted_id,
-            parent=shaped.parent,
-            items=shaped.items,
-            wrapper=shaped.wrapper,
-            stamped=stamp is not None and stamp.type_name == "google.protobuf.Timestamp",
+        gen = f"{self._unit.package}.gen"
+        force = self._api.message_by_name[method.input].field("force")
+        words = Words(
+            runtime=lambda name: imports.add(f"{gen}.runtime", name),
+            name_class=lambda: imports.add(f"{gen}.names", resource.name_class),
+            response=response,
+            empty=not self._api.message_by_name[method.output].fields,
+            children=self._children(resource) if force and force.type == "bool" else (),
+            single=self._single(shaped, imports) if shaped.single else None,
+        )
+        return body(shaped, resource, words)
+
+    def _children(self, resource: Resource) -> tuple[str, ...]:
+        """The repositories of what is below a resource: of patterns that begin with one of its own."""
+        above = tuple(f"{pattern}/" for pattern in resource.patterns)
+        others = (r for r in self._resources.values() if r != resource and above)
+        return tuple(r.attribute for r in others if any(pattern.startswith(above) for pattern in r.patterns))
+
+    def _single(self, shaped: Shape, imports: Imports) -> Single:
+        """The method that a batch does several times."""
+        service, _, name = shaped.single.rpartition(".")
+        attribute = self._attributes[service][name]
+        method = next(m for m in self._api.service_by_name[service].methods if m.name == name)
+        single = self._shapes[shaped.single]
+        folder = self._folders[service].replace("/", ".")
+        return Single(
+            handler=imports.add(f"{self._unit.package}.{folder}.{attribute}", attribute),
+            request=self._reference(method.input, imports, f"{self._unit.package}.gen.") if shaped.key else "",
+            key=single.key,
+            wrapper=single.wrapper,
         )
 
     def _signature(self, method: Method, attribute: str, response: str, imports: Imports) -> str:
@@ -585,7 +582,7 @@ class _Builder:
             for module, name in (("app", "build"), ("gen.runtime", "NotFound"), ("gen.runtime", "Settings")):
                 imports.add(f"{package}.{module}", name)
             request = self._reference(method.input, imports, f"{package}.gen.")
-            missing = re.sub(r"\{[^}]*\}", "none", _pattern(self._api.message_by_name[shaped.resource]) or "none")
+            missing = re.sub(r"\{[^}]*\}", "none", next(iter(self._resources[shaped.resource].patterns), "none"))
             call: tuple[str, ...] = (f"{request}({shaped.key}={pycode.literal(missing)})", "Call(build(settings))")
             body = [
                 f"def test_{attribute}_of_what_is_not_there() -> None:",
@@ -634,37 +631,17 @@ class _Builder:
         return top, "".join(f".{naming.identifier(part)}" for part in path[1:])
 
 
-_BODIES = {Kind.GET: "get", Kind.LIST: "list", Kind.CREATE: "create", Kind.DELETE: "delete"}
-
 _AIP = {
     Kind.GET: 131,
     Kind.LIST: 132,
     Kind.CREATE: 133,
     Kind.UPDATE: 134,
     Kind.DELETE: 135,
+    Kind.UNDELETE: 164,
     Kind.BATCH_GET: 231,
+    Kind.BATCH_CREATE: 233,
+    Kind.BATCH_DELETE: 235,
 }
-
-
-def _needed(shaped: Shape, resource: Resource) -> tuple[str, ...]:
-    """What the body of a standard method takes from the runtime."""
-    if shaped.kind is Kind.LIST:
-        return ()
-    if shaped.kind is Kind.CREATE:
-        return ("new_id",)
-    return ("NotFound",) if resource.name_class else ("InvalidArgument", "NotFound")
-
-
-def _behaviour(shaped: Shape, resource: Resource) -> str:
-    """What the body of a standard method answers where things go wrong."""
-    if shaped.kind is Kind.LIST:
-        return "A negative page_size, or a token from elsewhere, is INVALID_ARGUMENT (raised by list)."
-    noun = resource.variable.strip("_").replace("_", " ")
-    if shaped.kind is Kind.CREATE:
-        return f"{naming.article(noun).title()} {noun} that exists already is ALREADY_EXISTS (raised by add)."
-    if resource.name_class:
-        return f"A malformed name is INVALID_ARGUMENT (raised by parse); a missing {noun} is NOT_FOUND."
-    return f"An empty {shaped.key} is INVALID_ARGUMENT; a missing {noun} is NOT_FOUND."
 
 
 def rpc_attributes(service: Service) -> dict[str, str]:
@@ -677,12 +654,6 @@ def _about(method: Method, shaped: Shape) -> str:
     aip = f" (AIP-{_AIP[shaped.kind]})" if shaped.kind in _AIP else ""
     doc = method.doc or "the API says nothing about it yet; a comment above the RPC in the proto would stand here."
     return f"{method.name}{aip}: {doc[:1].lower() + doc[1:] if doc[1:2].islower() else doc}"
-
-
-def _pattern(message: Message) -> str:
-    """The first pattern of a resource, where names can be made from it (AIP-122): text and {variables}."""
-    patterns = message.resource.patterns if message.resource else ()
-    return next((p for p in patterns[:1] if _PATTERN.fullmatch(p)), "")
 
 
 def _collection(message: Message) -> str:
@@ -709,7 +680,7 @@ def _reserved(message: Message, path: str) -> Iterator[str]:
 def _variable(message: Message) -> str:
     """What a resource is called in a handler, beside the names that every handler has."""
     name = naming.identifier(naming.snake(message.name))
-    return f"{name}_" if name in ("context", "name", "new_id", "page", "request") else name
+    return f"{name}_" if name in LOCAL_NAMES or name == "new_id" else name
 
 
 def _vendor_class(name: str) -> str:

@@ -62,6 +62,7 @@ class NameView:
     class_name: str
     doc: str
     pattern: str
+    alternatives: str
 
 
 @dataclass(frozen=True)
@@ -174,21 +175,10 @@ class BoundariesView:
 
 @dataclass(frozen=True)
 class BodyView:
-    """What the body of a standard method is made of; ``body``, ``key`` … are field names (see core/shapes.py)."""
+    """The body of a standard method: its docstring and its statements."""
 
     about: str
-    resource: str
-    variable: str
-    repository: str
-    name_class: str
-    key: str
-    resource_key: str
-    body: str
-    wanted_id: str
-    parent: str
-    items: str
-    wrapper: str
-    stamped: bool
+    lines: tuple[str, ...]
 
 
 @dataclass(frozen=True)

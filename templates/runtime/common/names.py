@@ -78,9 +78,9 @@ class ResourceName:
 
     @classmethod
     def under(cls, parent: str, own_id: str, *, field: str = "parent") -> Self:
-        """The name that the resource ``own_id`` has below ``parent``, which came in the request's field ``field``.
+        """The name of the child ``own_id`` of a parent: ``BookName.under("shelves/1", "7")`` is ``shelves/1/books/7``.
 
-        Raises :class:`InvalidArgument` naming the field when nothing of this kind can be below it.
+        Raises :class:`InvalidArgument` naming the field that held the parent when it does not fit the pattern.
         """
         if _WILDCARD not in parent.split("/"):
             for pattern in cls._patterns:
@@ -98,16 +98,6 @@ class ResourceName:
         if any(pattern.parent.fullmatch(parent) for pattern in cls._patterns):
             return parent
         raise cls._no_parent(parent, field)
-
-    @classmethod
-    def under(cls, parent: str, last: str, *, field: str = "parent") -> Self:
-        """The name of the child ``last`` of a parent: ``BookName.under("shelves/1", "7")`` is ``shelves/1/books/7``.
-
-        Raises :class:`InvalidArgument` naming the field that held the parent when it does not fit the pattern.
-        """
-        _check_id(last, cls.variables[-1])
-        collection = cls.pattern.rpartition("/")[0].rpartition("/")[2]
-        return cls.parse(f"{parent}/{collection}/{last}", field=field)
 
     @property
     def parent(self) -> str:
