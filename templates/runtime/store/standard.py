@@ -200,7 +200,7 @@ def update_resource(
                 refuse_missing(_missing_in_new(resource, key, prefix))
                 held.message = _created(resource, name, key, prepare)
             else:
-                _check_etag(_text(resource, "etag"), held)
+                check_etag(_text(resource, "etag"), held)
                 _check_not_deleted(held.message, name)
                 held.message = _updated(held.message, mask.apply(held.message, resource, prefix), check)
         return (held.message,)
@@ -246,7 +246,7 @@ def soft_delete_resource(resources: Resources[M], request: Message, name: Name) 
         with resources.edit(name) as held:
             deleted = held.message
             if deleted is not None and not _is_deleted(deleted):
-                _check_etag(_text(request, "etag"), held)
+                check_etag(_text(request, "etag"), held)
                 now = datetime.now(UTC)
                 _stamp(deleted, now, "delete_time", "update_time")
                 _stamp(deleted, now + RETENTION, *_purge_fields(deleted))
@@ -272,7 +272,7 @@ def undelete_resource(resources: Resources[M], request: Message, name: Name) -> 
             restored = held.message
             if not _is_deleted(restored):
                 raise AlreadyExists(name, message=f'"{name}" is not deleted')
-            _check_etag(_text(request, "etag"), held)
+            check_etag(_text(request, "etag"), held)
             for field in ("delete_time", *_purge_fields(restored)):
                 restored.ClearField(field)
             _stamp(restored, datetime.now(UTC), "update_time")
@@ -354,6 +354,15 @@ def once(resources: Resources[M], request: Message, work: Callable[[], M]) -> M:
     return answer
 
 
+def check_etag(wanted: str, held: Held[M]) -> None:
+    """Make sure that nobody has changed what is held since it had the etag ``wanted``; an empty one is not checked.
+
+    Raises :class:`Aborted` (https://google.aip.dev/154).
+    """
+    if wanted and wanted != held.etag:
+        raise Aborted(f'"{held.name}" has changed since that etag: read it again', reason="ETAG_MISMATCH")
+
+
 def _perform(resources: Resources[M], request: Message, work: Callable[[], tuple[M, ...]]) -> tuple[M, ...]:
     """Do it once and as a whole, or only see whether it could be done."""
     rehearsed = _flag(request, "validate_only")
@@ -401,7 +410,7 @@ def _delete(resources: Resources[M], name: Name, etag: str) -> bool:
     with resources.edit(name) as held:
         found = held.message is not None
         if found:
-            _check_etag(etag, held)
+            check_etag(etag, held)
             held.message = None
     return found
 
@@ -494,11 +503,6 @@ def _fits(parent: str, wanted: str) -> bool:
     """Whether a parent is the one that is wanted, in which ``-`` is any id (https://google.aip.dev/159)."""
     own, others = parent.split("/"), wanted.split("/")
     return len(own) == len(others) and all(other in ("-", one) for one, other in zip(own, others, strict=True))
-
-
-def _check_etag(wanted: str, held: Held[M]) -> None:
-    if wanted and wanted != held.etag:
-        raise Aborted(f'"{held.name}" has changed since that etag: read it again', reason="ETAG_MISMATCH")
 
 
 def _check_not_deleted(resource: Message, name: Name) -> None:
