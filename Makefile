@@ -14,6 +14,7 @@ help:
 
 demo: $(READY)
 	@$(BIN)/scaffold demo build/demo
+	@echo "Put the command on your path first:  . $(CURDIR)/.venv/bin/activate"
 
 test: lint types imports pytest
 

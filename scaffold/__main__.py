@@ -32,7 +32,7 @@ def _unchanged() -> str:
     try:
         with open(f"{folder}/.scaffold/cache/stat.json", encoding="utf-8") as file:  # noqa: PTH123
             note = json.load(file)
-        if (note["version"], note["python"]) != (__version__, sys.version):
+        if (note["root"], note["version"], note["python"]) != (folder, __version__, sys.version):
             return ""
         for path, known in note["files"].items():
             try:

@@ -54,9 +54,12 @@ def command(
 
     In process: a store on a throwaway database, a process over the workspace's real stores. With `--against` one
     component that is running already, which need not be ours; the suite makes and deletes things there. Handlers that
-    are not written yet are pending, by name, and never passed; failures in contracts/known-failures.toml are known. What
-    follows `--` goes to pytest. Exit code 1: a contract failed, or nothing was tested; 2: nobody answers there, or
-    something in the settings is wrong. Needs the extra `test`.
+    are not written yet are pending, by name, and never passed; failures in contracts/known-failures.toml are known. Exit
+    code 1: a contract failed, or nothing was tested; 2: nobody answers there, or something in the settings is wrong.
+    Needs the extra `test`.
+
+    What follows `--` goes to pytest, and to the suite's own part of it: `-k GetProduct`, `-x`, `--contract-seed N` for
+    other examples, `--contract-examples N` for more of them.
     """
     from scaffold.shell import console
     from scaffold.verbs.test import test
@@ -99,6 +102,6 @@ def summary(tallies: tuple[Tally, ...]) -> list[str]:
     return [
         f"{t.component:<{width}} {t.passed:>4} passed, {t.pending} pending, {t.failed} failed"
         + (f", {t.known} known to fail" if t.known else "")
-        + (f", {t.skipped} undecided" if t.skipped else "")
+        + (f", {t.skipped} not decided" if t.skipped else "")
         for t in tallies
     ]

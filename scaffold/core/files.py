@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from base64 import b64encode
-from dataclasses import dataclass
 from textwrap import fill
 from typing import TYPE_CHECKING
 
 from scaffold.core import naming, pycode
+from scaffold.core.bodies import LOCAL_NAMES, Resource, Single, Words, body
 from scaffold.core.pycode import Imports
-from scaffold.core.shapes import Kind, Shape, shape
+from scaffold.core.shapes import Kind, Shape, shape, usable_patterns
 from scaffold.core.stubs import STANDARD, StubWriter, module_names
 from scaffold.core.view import (
     BodyView,
@@ -21,7 +21,6 @@ from scaffold.core.view import (
     ClientView,
     ComponentFiles,
     DescriptorsView,
-    Export,
     FileView,
     HandlerView,
     MainView,
@@ -47,24 +46,11 @@ if TYPE_CHECKING:
 # What googleapis-common-protos and protobuf install: used from there, never copied into a service.
 INSTALLED = ("google/protobuf/", "google/api/", "google/rpc/", "google/type/", "google/longrunning/")
 
-_PATTERN = re.compile(r"[^{}*]*(?:\{[A-Za-z_][A-Za-z0-9_]*\}[^{}*]*)+")
-
 # Packages that talk to a database; a business process imports none of them.
 DATABASES = tuple(
     "MySQLdb aiomysql aiosqlite alembic asyncpg django mysql peewee pony psycopg psycopg2 pymongo pymysql redis "
     "sqlalchemy sqlite3 sqlmodel tortoise".split()
 )
-
-
-@dataclass(frozen=True)
-class Resource:
-    """A resource that a store keeps: its message, the repository's attribute, the class of its names (or empty)."""
-
-    message: str
-    attribute: str
-    variable: str
-    name_class: str
-    pattern: str
 
 
 def is_installed(file: str) -> bool:
@@ -191,14 +177,14 @@ class _Builder:
         attributes = naming.unique(plurals, plurals)
         classes = {m.full_name: f"{naming.pascal(m.name)}Name" for m in messages}
         unique_classes = naming.unique(classes, classes)
-        patterns = {m.full_name: _pattern(m) for m in messages}
+        patterns = {m.full_name: usable_patterns(m) for m in messages}
         return {
             m.full_name: Resource(
                 message=m.full_name,
                 attribute=attributes[m.full_name],
                 variable=_variable(m),
                 name_class=unique_classes[m.full_name] if patterns[m.full_name] else "",
-                pattern=patterns[m.full_name],
+                patterns=patterns[m.full_name],
             )
             for m in messages
         }
@@ -232,9 +218,12 @@ class _Builder:
             for name, there in (("enum", enums), ("message", messages))
             if there
         }
-        exports = [Export(names[m.full_name], f"{make['message']}({pycode.literal(m.full_name)})") for m in messages]
-        exports += [Export(names[e.full_name], f"{make['enum']}({pycode.literal(e.full_name)})") for e in enums]
-        exports += [Export(names[f"{e.full_name}.{v.name}"], str(v.number)) for e in enums for v in e.values]
+        declared = [("message", m.full_name) for m in messages] + [("enum", e.full_name) for e in enums]
+        exports = [
+            pycode.fit(f"{names[full_name]} = {make[maker]}(", (pycode.literal(full_name),), ")")
+            for maker, full_name in declared
+        ]
+        exports += [f"{names[f'{e.full_name}.{v.name}']} = {v.number}" for e in enums for v in e.values]
         exports += [e for m in messages for e in _reserved(m, names[m.full_name])]
         writer = StubWriter(self._api, self._modules, package, names)
         classes = (*(writer.enum(e) for e in enums), *(writer.message(m) for m in messages))
@@ -268,15 +257,16 @@ class _Builder:
 
     def _names(self) -> NamesView:
         """A class for each resource that this component's own protos declare a pattern for."""
-        found = [r for r in self._resources.values() if r.pattern]
+        found = [r for r in self._resources.values() if r.patterns]
         return NamesView(
             tuple(
                 NameView(
                     r.name_class,
                     pycode.docstring(
-                        f"The name of {naming.article(_last(r.message))} {_last(r.message)}: ``{r.pattern}``.", 4
+                        f"The name of {naming.article(_last(r.message))} {_last(r.message)}: ``{r.patterns[0]}``.", 4
                     ),
-                    pycode.literal(r.pattern),
+                    pycode.literal(r.patterns[0]),
+                    pycode.strings("alternatives = ", r.patterns[1:], indent=4) if r.patterns[1:] else "",
                 )
                 for r in sorted(found, key=lambda r: r.name_class)
             )
@@ -304,6 +294,7 @@ class _Builder:
         attributes = self._attributes[service.full_name]
         names = [attributes[m.name] for m in service.methods]
         files = tuple(f"{pycode.literal(n)}: {pycode.literal(f'{folder}/{n}.py')}" for n in names)
+        rpcs = tuple(self._rpc_view(m, attributes[m.name], imports) for m in service.methods)
         return ServiceView(
             full_name=pycode.literal(service.full_name),
             class_name=class_name,
@@ -311,8 +302,11 @@ class _Builder:
             loader=loader,
             require=_require(imports.add(".runtime", "require"), self._unit.package, files),
             result=pycode.exploded(f"return {class_name}(", tuple(f"{n}={n}" for n in names), ")", 4),
-            imports=tuple(f"from {package}.{name} import {name}" for name in sorted(names, key=pycode.natural)),
-            rpcs=tuple(self._rpc_view(m, attributes[m.name], imports) for m in service.methods),
+            imports=tuple(
+                pycode.statement(f"{package}.{name}", [name], 4) for name in sorted(names, key=pycode.natural)
+            ),
+            rpcs=rpcs,
+            table=_table([rpc.entry for rpc in rpcs]),
         )
 
     def _rpc_view(self, method: Method, attribute: str, imports: Imports) -> RpcView:
@@ -325,7 +319,7 @@ class _Builder:
         ] * method.server_streaming
         return RpcView(
             handler=self._handler_type(method, request, response, context, imports),
-            entry=pycode.fit("Rpc(", tuple(entry), "),", 12),
+            entry=pycode.fit("Rpc(", tuple(entry), "),", 12)[:-1],
         )
 
     def _handler_type(self, method: Method, request: str, response: str, context: str, imports: Imports) -> str:
@@ -351,7 +345,9 @@ class _Builder:
         }
         imports = Imports(frozenset(classes.values()))
         imports.add("..runtime", "ServiceClient")
-        names = [imports.add(module, name) for name in sorted(exported.values())]
+        # What is called like something here is not passed on; a method that needs it imports it under another name.
+        taken = {"ServiceClient", *classes.values(), *pycode.BUILTINS}
+        names = [imports.add(module, name) for name in sorted(exported.values()) if name not in taken]
         views = []
         for service in services:
             attributes = rpc_attributes(service)
@@ -368,9 +364,7 @@ class _Builder:
             title=used.name,
             imports=imports.lines(),
             classes=tuple(views),
-            names=tuple(
-                sorted([*classes.values(), *(n for n in names if n in exported.values())], key=pycode.member_order)
-            ),
+            names=tuple(sorted([*classes.values(), *names], key=pycode.member_order)),
         )
 
     def _client_method(self, method: Method, attribute: str, imports: Imports) -> ClientMethod:
@@ -453,48 +447,57 @@ class _Builder:
         """The template of a handler that nobody has written yet, and what fills it."""
         shaped = self._shapes[method.full_name]
         variables = (resource.variable for resource in self._resources.values())
-        imports = Imports(frozenset({attribute, "context", "request", "requests", *variables}))
-        if self._unit.kind == "store" and shaped.kind in _BODIES:
-            body = self._standard_body(shaped, imports)
-        else:
+        imports = Imports(frozenset({attribute, *LOCAL_NAMES, *variables}))
+        standard = self._unit.kind == "store" and shaped.standard
+        if not standard:
             imports.add(f"{self._unit.package}.gen.runtime", "HandlerPending")
-            body = None
         response = self._reference(method.output, imports, f"{self._unit.package}.gen.")
         signature = self._signature(method, attribute, response, imports)
+        made = self._body(method, shaped, response, imports) if standard else None
         view = HandlerView(
             doc=pycode.docstring(_about(method, shaped)),
             imports=imports.lines(first_party=frozenset({self._unit.package})),
             signature=signature,
             response=response,
-            file=pycode.literal(path),
+            pending=pycode.fit("raise HandlerPending(", (pycode.literal(path),), ")", 4),
             streams=method.server_streaming,
-            body=body,
+            body=made,
         )
-        return (_BODIES[shaped.kind] if body else "pending"), view
+        return ("standard" if standard else "pending"), view
 
-    def _standard_body(self, shaped: Shape, imports: Imports) -> BodyView:
+    def _body(self, method: Method, shaped: Shape, response: str, imports: Imports) -> BodyView:
+        """The body of a standard method, with what it needs imported."""
         resource = self._resources[shaped.resource]
-        package = self._unit.package
-        for name in _needed(shaped, resource):
-            imports.add(f"{package}.gen.runtime", name)
-        if resource.name_class and shaped.kind is not Kind.LIST:
-            imports.add(f"{package}.gen.names", resource.name_class)
-        stamp = self._api.message_by_name[shaped.resource].field("create_time")
-        message = self._reference(shaped.resource, imports, f"{package}.gen.") if shaped.kind is Kind.CREATE else ""
-        return BodyView(
-            about=pycode.docstring(_behaviour(shaped, resource), 4),
-            resource=message,
-            variable=resource.variable,
-            repository=resource.attribute,
-            name_class=resource.name_class,
-            key=shaped.key,
-            resource_key=shaped.resource_key,
-            body=shaped.body,
-            wanted_id=shaped.wanted_id,
-            parent=shaped.parent,
-            items=shaped.items,
-            wrapper=shaped.wrapper,
-            stamped=stamp is not None and stamp.type_name == "google.protobuf.Timestamp",
+        gen = f"{self._unit.package}.gen"
+        force = self._api.message_by_name[method.input].field("force")
+        words = Words(
+            runtime=lambda name: imports.add(f"{gen}.runtime", name),
+            name_class=lambda: imports.add(f"{gen}.names", resource.name_class),
+            response=response,
+            empty=not self._api.message_by_name[method.output].fields,
+            children=self._children(resource) if force and force.type == "bool" else (),
+            single=self._single(shaped, imports) if shaped.single else None,
+        )
+        return body(shaped, resource, words)
+
+    def _children(self, resource: Resource) -> tuple[str, ...]:
+        """The repositories of what is below a resource: of patterns that begin with one of its own."""
+        above = tuple(f"{pattern}/" for pattern in resource.patterns)
+        others = (r for r in self._resources.values() if r != resource and above)
+        return tuple(r.attribute for r in others if any(pattern.startswith(above) for pattern in r.patterns))
+
+    def _single(self, shaped: Shape, imports: Imports) -> Single:
+        """The method that a batch does several times."""
+        service, _, name = shaped.single.rpartition(".")
+        attribute = self._attributes[service][name]
+        method = next(m for m in self._api.service_by_name[service].methods if m.name == name)
+        single = self._shapes[shaped.single]
+        folder = self._folders[service].replace("/", ".")
+        return Single(
+            handler=imports.add(f"{self._unit.package}.{folder}.{attribute}", attribute),
+            request=self._reference(method.input, imports, f"{self._unit.package}.gen.") if shaped.key else "",
+            key=single.key,
+            wrapper=single.wrapper,
         )
 
     def _signature(self, method: Method, attribute: str, response: str, imports: Imports) -> str:
@@ -526,9 +529,8 @@ class _Builder:
             for resource in self._resources.values():
                 message = self._reference(resource.message, imports, f"{package}.gen.")
                 fields.append(f"{resource.attribute}: Repository[{message}]")
-                arguments.append(
-                    f"{resource.attribute}=Repository(database, {message}, table={pycode.literal(resource.attribute)})"
-                )
+                repository = ("database", message, f"table={pycode.literal(resource.attribute)}")
+                arguments.append(pycode.fit(f"{resource.attribute}=Repository(", repository, "),", 8)[:-1])
             build = pycode.exploded("return App(", tuple(arguments), ")", 4)
         else:
             for used in self._used:
@@ -580,28 +582,30 @@ class _Builder:
             for module, name in (("app", "build"), ("gen.runtime", "NotFound"), ("gen.runtime", "Settings")):
                 imports.add(f"{package}.{module}", name)
             request = self._reference(method.input, imports, f"{package}.gen.")
-            missing = re.sub(r"\{[^}]*\}", "none", _pattern(self._api.message_by_name[shaped.resource]) or "none")
+            missing = re.sub(r"\{[^}]*\}", "none", next(iter(self._resources[shaped.resource].patterns), "none"))
+            call: tuple[str, ...] = (f"{request}({shaped.key}={pycode.literal(missing)})", "Call(build(settings))")
             body = [
                 f"def test_{attribute}_of_what_is_not_there() -> None:",
                 '    environ = {"DATABASE_URL": "sqlite://"}',
                 f"    settings = Settings.load({pycode.literal(self._unit.name)}, dev=True, environ=environ)",
                 "    with pytest.raises(NotFound):",
-                f"        {attribute}({request}({shaped.key}={pycode.literal(missing)}), Call(build(settings)))",
+                "        " + pycode.fit(f"{attribute}(", call, ")", 8),
             ]
         else:
             imports.add("unittest.mock", "Mock")
             imports.add(f"{package}.app", "App")
             imports.add(f"{package}.gen.runtime", "HandlerPending")
             request = self._reference(method.input, imports, f"{package}.gen.")
-            call = f"{attribute}({request}(), Call(Mock(spec=App)))"
+            call = (f"{request}()", "Call(Mock(spec=App))")
+            head = f"{attribute}("
             if self._unit.kind == "process":
                 imports.add("", "asyncio")
-                call = f"asyncio.run({call})"
+                call, head = (f"{head}{', '.join(call)})",), "asyncio.run("
             body = [
                 f"def test_{attribute}_is_still_to_be_written() -> None:",
                 '    """Replace this by what it has to do; App takes fakes of what the handler works with."""',
                 "    with pytest.raises(HandlerPending):",
-                f"        {call}",
+                "        " + pycode.fit(head, call, ")", 8),
             ]
         return imports.lines(first_party=frozenset({package})), "\n".join(body)
 
@@ -627,37 +631,17 @@ class _Builder:
         return top, "".join(f".{naming.identifier(part)}" for part in path[1:])
 
 
-_BODIES = {Kind.GET: "get", Kind.LIST: "list", Kind.CREATE: "create", Kind.DELETE: "delete"}
-
 _AIP = {
     Kind.GET: 131,
     Kind.LIST: 132,
     Kind.CREATE: 133,
     Kind.UPDATE: 134,
     Kind.DELETE: 135,
+    Kind.UNDELETE: 164,
     Kind.BATCH_GET: 231,
+    Kind.BATCH_CREATE: 233,
+    Kind.BATCH_DELETE: 235,
 }
-
-
-def _needed(shaped: Shape, resource: Resource) -> tuple[str, ...]:
-    """What the body of a standard method takes from the runtime."""
-    if shaped.kind is Kind.LIST:
-        return ()
-    if shaped.kind is Kind.CREATE:
-        return ("new_id",)
-    return ("NotFound",) if resource.name_class else ("InvalidArgument", "NotFound")
-
-
-def _behaviour(shaped: Shape, resource: Resource) -> str:
-    """What the body of a standard method answers where things go wrong."""
-    if shaped.kind is Kind.LIST:
-        return "A negative page_size, or a token from elsewhere, is INVALID_ARGUMENT (raised by list)."
-    if shaped.kind is Kind.CREATE:
-        noun = f"{naming.article(resource.variable).title()} {resource.variable}"
-        return f"{noun} that exists already is ALREADY_EXISTS (raised by add)."
-    if resource.name_class:
-        return f"A malformed name is INVALID_ARGUMENT (raised by parse); a missing {resource.variable} is NOT_FOUND."
-    return f"An empty {shaped.key} is INVALID_ARGUMENT; a missing {resource.variable} is NOT_FOUND."
 
 
 def rpc_attributes(service: Service) -> dict[str, str]:
@@ -672,12 +656,6 @@ def _about(method: Method, shaped: Shape) -> str:
     return f"{method.name}{aip}: {doc[:1].lower() + doc[1:] if doc[1:2].islower() else doc}"
 
 
-def _pattern(message: Message) -> str:
-    """The first pattern of a resource, where names can be made from it (AIP-122): text and {variables}."""
-    patterns = message.resource.patterns if message.resource else ()
-    return next((p for p in patterns[:1] if _PATTERN.fullmatch(p)), "")
-
-
 def _collection(message: Message) -> str:
     """The plural of a resource: the collection in its pattern (AIP-122), else a plain English plural."""
     if message.resource and message.resource.patterns:
@@ -687,14 +665,14 @@ def _collection(message: Message) -> str:
     return naming.plural(naming.snake(message.name))
 
 
-def _reserved(message: Message, path: str) -> Iterator[Export]:
+def _reserved(message: Message, path: str) -> Iterator[str]:
     """What is nested under a name that Python reserves (``Outer.None``), again under one that can be written."""
     for name in (*(m.name for m in message.messages), *(e.name for e in message.enums)):
         if naming.identifier(name) != name:
-            yield Export(f"{path}.{naming.identifier(name)}", f"getattr({path}, {pycode.literal(name)})")
+            yield f"{path}.{naming.identifier(name)} = getattr({path}, {pycode.literal(name)})"
     for value in (value for enum in message.enums for value in enum.values):
         if naming.identifier(value.name) != value.name:
-            yield Export(f"{path}.{naming.identifier(value.name)}", str(value.number))
+            yield f"{path}.{naming.identifier(value.name)} = {value.number}"
     for nested in message.messages:
         yield from _reserved(nested, f"{path}.{naming.identifier(nested.name)}")
 
@@ -702,7 +680,7 @@ def _reserved(message: Message, path: str) -> Iterator[Export]:
 def _variable(message: Message) -> str:
     """What a resource is called in a handler, beside the names that every handler has."""
     name = naming.identifier(naming.snake(message.name))
-    return f"{name}_" if name in ("context", "name", "new_id", "page", "request") else name
+    return f"{name}_" if name in LOCAL_NAMES or name == "new_id" else name
 
 
 def _vendor_class(name: str) -> str:
@@ -717,6 +695,13 @@ def _last(full_name: str) -> str:
 
 def _base64(data: bytes) -> str:
     return fill(b64encode(data).decode(), 108)
+
+
+def _table(entries: list[str]) -> str:
+    """The entries of a service's RPCs as a tuple, in ``gen/service.py``."""
+    if len(entries) == 1 and "\n" not in entries[0]:
+        return f"({entries[0]},)"
+    return "(\n" + "".join(f"            {entry},\n" for entry in entries) + "        )" if entries else "()"
 
 
 def _require(function: str, package: str, files: tuple[str, ...]) -> str:

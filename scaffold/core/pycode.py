@@ -20,9 +20,10 @@ _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202
 
 
 def literal(text: str) -> str:
-    """The text as a Python string literal in double quotes, ASCII where it has to be."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
-    return '"' + _UNSAFE.sub(_escape, escaped) + '"'
+    """The text as a Python string literal, in double quotes unless single ones save escapes; ASCII where it has to be."""
+    quote = "'" if text.count('"') > text.count("'") else '"'
+    escaped = text.replace("\\", "\\\\").replace(quote, f"\\{quote}").replace("\n", "\\n").replace("\t", "\\t")
+    return quote + _UNSAFE.sub(_escape, escaped) + quote
 
 
 def docstring(text: str, indent: int = 0) -> str:
@@ -83,7 +84,7 @@ def strings(head: str, values: Sequence[str], tail: str = "", indent: int = 0) -
 
 
 # What generated code says of Python's own names: a message called `float` must not hide them.
-_BUILTINS = frozenset({"float", "str"})
+BUILTINS = frozenset({"float", "str"})
 
 
 @dataclass
@@ -97,7 +98,7 @@ class Imports:
         """Import ``name`` from ``module`` (a dotted module, absolute or relative); with no module, the module ``name``."""
         key = (module, name)
         if key not in self._names:
-            taken = {*self.reserved, *_BUILTINS, *self._names.values()}
+            taken = {*self.reserved, *BUILTINS, *self._names.values()}
             local = name
             while local in taken:
                 local += "_"
@@ -158,10 +159,10 @@ def member_order(name: str) -> tuple[int, Natural]:
     return (1 if bare[:1].isupper() else 2, natural(name))
 
 
-def statement(module: str, names: list[str]) -> str:
+def statement(module: str, names: list[str], indent: int = 0) -> str:
     """``from module import names``, broken into lines where it is long; the names are in order already."""
     line = f"from {module} import {', '.join(names)}"
-    return line if len(line) <= WIDTH else exploded(f"from {module} import (", tuple(names), ")")
+    return line if indent + len(line) <= WIDTH else exploded(f"from {module} import (", tuple(names), ")", indent)
 
 
 def _wrap(line: str, width: int) -> list[str]:

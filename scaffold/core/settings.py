@@ -428,9 +428,13 @@ def _check_lists(units: tuple[Unit, ...], places: _Places) -> Iterator[Diagnosti
             if twice is not None:
                 where = places.find(table, unit.name, key)
                 yield Diagnostic("settings-value", f'"{twice}" is in the list twice', where, "name it once")
+        where = places.find(table, unit.name, "proto")
         if not unit.protos:
-            where = places.find(table, unit.name, "proto")
             yield Diagnostic("settings-value", "proto names no file", where, f'write proto = "{unit.name}.proto"')
+        for proto in unit.protos:
+            if not _inside(proto):
+                remedy = "write the name that it is imported by: its path below a root"
+                yield Diagnostic("settings-value", f'the proto "{proto}" is under no root', where, remedy)
 
 
 def _check_uses(settings: Settings, places: _Places) -> Iterator[Diagnostic]:

@@ -36,20 +36,12 @@ class DescriptorsView:
 
 
 @dataclass(frozen=True)
-class Export:
-    """A name that a messages module gives out, and the expression that makes it at run time."""
-
-    name: str
-    value: str
-
-
-@dataclass(frozen=True)
 class MessagesView:
-    """``gen/messages/<package>.py`` and ``.pyi``."""
+    """``gen/messages/<package>.py`` and ``.pyi``; ``exports`` are the statements that make its names at run time."""
 
     title: str
     imports: str
-    exports: tuple[Export, ...]
+    exports: tuple[str, ...]
     stub_imports: str
     classes: tuple[str, ...]
 
@@ -70,6 +62,7 @@ class NameView:
     class_name: str
     doc: str
     pattern: str
+    alternatives: str
 
 
 @dataclass(frozen=True)
@@ -81,7 +74,7 @@ class NamesView:
 
 @dataclass(frozen=True)
 class RpcView:
-    """One RPC in ``gen/service.py``: ``handler`` is the field for its function, ``entry`` its line in the table."""
+    """One RPC in ``gen/service.py``: ``handler`` is the field for its function, ``entry`` what the server has to know."""
 
     handler: str
     entry: str
@@ -89,7 +82,7 @@ class RpcView:
 
 @dataclass(frozen=True)
 class ServiceView:
-    """One service in ``gen/service.py``."""
+    """One service in ``gen/service.py``; ``table`` is the tuple of the entries of its RPCs."""
 
     full_name: str
     class_name: str
@@ -99,6 +92,7 @@ class ServiceView:
     imports: tuple[str, ...]
     result: str
     rpcs: tuple[RpcView, ...]
+    table: str
 
 
 @dataclass(frozen=True)
@@ -181,32 +175,24 @@ class BoundariesView:
 
 @dataclass(frozen=True)
 class BodyView:
-    """What the body of a standard method is made of; ``body``, ``key`` … are field names (see core/shapes.py)."""
+    """The body of a standard method: its docstring and its statements."""
 
     about: str
-    resource: str
-    variable: str
-    repository: str
-    name_class: str
-    key: str
-    resource_key: str
-    body: str
-    wanted_id: str
-    parent: str
-    items: str
-    wrapper: str
-    stamped: bool
+    lines: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class HandlerView:
-    """A handler that nobody has written yet; one with a ``body`` works as it is, because its shape is standard."""
+    """A handler that nobody has written yet; one with a ``body`` works as it is, because its shape is standard.
+
+    ``pending`` is the statement of one without.
+    """
 
     doc: str
     imports: str
     signature: str
     response: str
-    file: str
+    pending: str
     streams: bool
     body: BodyView | None
 

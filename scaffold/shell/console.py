@@ -161,6 +161,8 @@ def _github(text: str, is_property: bool) -> str:
 
 
 def _diff(change: Change) -> list[str]:
+    if change.path.endswith("/gen/descriptors.py"):
+        return ["the API's descriptors (bytes)"]
     before = (change.before or b"").decode(errors="replace").splitlines()
     after = (change.after or b"").decode(errors="replace").splitlines()
     lines = list(difflib.unified_diff(before, after, change.path, change.path, lineterm="", n=2))

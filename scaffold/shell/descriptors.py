@@ -54,12 +54,12 @@ def read(path: Path, shown: str) -> Descriptors:
             if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value
         }
         return Descriptors(
-            files=tuple((str(name), bytes(data)) for name, data in values["FILES"]),
-            kept=tuple((str(name), bytes(data)) for name, data in values["KEPT"]),
+            files=tuple(_file(*pair) for pair in values["FILES"]),
+            kept=tuple(_file(*pair) for pair in values["KEPT"]),
             installed=tuple(map(str, values["INSTALLED"])),
             services=tuple(map(str, values["SERVICES"])),
         )
-    except (OSError, SyntaxError, ValueError, KeyError, TypeError, UnicodeDecodeError, binascii.Error) as error:
+    except (OSError, SyntaxError, ValueError, LookupError, TypeError, UnicodeDecodeError, binascii.Error) as error:
         raise ScaffoldError(
             Diagnostic(
                 "descriptors-unreadable",
@@ -68,6 +68,12 @@ def read(path: Path, shown: str) -> Descriptors:
                 "run `scaffold regen`: it is made again",
             )
         ) from error
+
+
+def _file(name: object, data: object) -> tuple[str, bytes]:
+    if not isinstance(name, str) or not isinstance(data, bytes):
+        raise TypeError("a file is a name and bytes")
+    return name, data
 
 
 def _value(node: ast.expr) -> tuple[tuple[str, bytes], ...]:

@@ -21,10 +21,15 @@ if TYPE_CHECKING:
 _COMMON = ("api", "rpc", "type")
 _LONGRUNNING = "google/longrunning/operations.proto"
 
-_COMPLAINT = re.compile(r"(?P<file>[^:\n]+?):(?:(?P<line>\d+):(?P<column>\d+):)? (?P<message>.*)")
+# What its logging library adds to the compiler's complaints.
+_LOGGED = re.compile(r"WARNING: All log messages before|[IW][0-9]{4} ")
+_COMPLAINT = re.compile(
+    r"(?:Could not make proto path relative: )?"
+    r"(?P<file>[^:\n]+?):(?:(?P<line>\d+):(?P<column>\d+):)? (?P<message>.*)"
+)
 _UNDEFINED = re.compile(r'"(?P<name>[^"]+)" is not defined')
 _IMPORT = re.compile(r'Import "(?P<name>[^"]+)" was not found')
-_MISSING_FILE = re.compile(r"File not found|File does not reside within any path|Could not make proto path relative")
+_MISSING_FILE = re.compile(r"File not found|File does not reside within any path|No such file or directory")
 _DECLARATION = re.compile(r"^\s*(?:message|enum)\s+(\w+)", re.MULTILINE)
 
 
@@ -36,19 +41,27 @@ def compile_protos(roots: Sequence[tuple[str, Path]], files: Sequence[str]) -> b
     """
     if not files:
         return b""
-    from grpc_tools import _protoc_compiler  # 38 ms: only when something has to be compiled
-
     with tempfile.TemporaryDirectory(prefix="scaffold-") as temporary:
         output = Path(temporary, "out.binpb")
         arguments = [f"-I{virtual}={disk}" for virtual, disk in installed()]
         arguments += [f"-I{folder}" for _, folder in roots]
-        arguments += ["--include_imports", "--include_source_info", f"--descriptor_set_out={output}", *files]
-        with _captured_stderr() as complaints:
-            code = _protoc_compiler.run_main([b"protoc", *(os.fsencode(a) for a in arguments)])
-        if code == 0:
+        arguments += ["--include_imports", "--include_source_info", f"--descriptor_set_out={output}"]
+        text = _run([*arguments, *files])
+        if text is None:
             return output.read_bytes()
-    text = complaints()
+        if len(files) > 1:
+            # The compiler stops at the first file that is wrong; all of them are to be known.
+            text = "".join(_run([*arguments, file]) or "" for file in files) or text
     raise ScaffoldError(*_diagnostics(text, roots))
+
+
+def _run(arguments: Sequence[str]) -> str | None:
+    """Run the compiler; what it complains of, or None where it succeeds."""
+    from grpc_tools import _protoc_compiler  # 38 ms: only when something has to be compiled
+
+    with _captured_stderr() as complaints:
+        code = _protoc_compiler.run_main([b"protoc", *(os.fsencode(a) for a in arguments)])
+    return complaints() if code else None
 
 
 def installed() -> tuple[tuple[str, Path], ...]:
@@ -120,7 +133,7 @@ def _captured_stderr() -> Iterator[Callable[[], str]]:
 
 
 def _diagnostics(text: str, roots: Sequence[tuple[str, Path]]) -> list[Diagnostic]:
-    lines = [line for line in text.splitlines() if line.strip()]
+    lines = [line for line in text.splitlines() if line.strip() and not _LOGGED.match(line)]
     found = [d for line in lines if (d := _diagnostic(line, roots)) is not None]
     # What a broken import declares is undefined to those who import it: that is said where it is broken.
     declared = _declared(roots)
@@ -194,9 +207,10 @@ def _declared(roots: Sequence[tuple[str, Path]]) -> dict[str, str]:
 
 
 def _similar_file(name: str, roots: Sequence[tuple[str, Path]]) -> str:
-    close = get_close_matches(name, known(roots), n=1)
+    # Without the ending, which would make all of them alike.
+    close = get_close_matches(name.removesuffix(".proto"), [n.removesuffix(".proto") for n in known(roots)], n=1)
     if close:
-        return f'did you mean "{close[0]}"?'
+        return f'did you mean "{close[0]}.proto"?'
     return f"put it at {roots[0][0]}/{name}, or name its root in [protos] roots" if roots else "name a root in [protos]"
 
 

@@ -138,8 +138,8 @@ class Workspace:
         before, after = self.listed(), {entry.path: entry for entry in plan.listing}
         final = _list_text(after.values())
         # A file of the user's that is listed and absent counts as deleted by them: those that are about to be made are
-        # listed afterwards only.
-        new = {c.path for c in writes if c.owner == "yours" and c.action == "create"}
+        # listed afterwards only. (No plan ever wants a starter proto again.)
+        new = {c.path for c in writes if c.owner == "yours" and c.action == "create" and not c.path.endswith(".proto")}
         if writes or settings is not None:
             union = _list_text({**before, **{path: e for path, e in after.items() if path not in new}}.values())
             if union != final:
@@ -179,7 +179,9 @@ class Workspace:
         if any(status and status[1] > begun - _CLOCK_NS for status in map(_stat, inputs)):
             self.forget()
             return
-        note = {"version": version, "python": sys.version, "count": len(plan.listing), "files": files}
+        # The paths are absolute: a copy of the workspace must not be answered from the original.
+        made_by = {"root": str(self.root), "version": version, "python": sys.version}
+        note = {**made_by, "count": len(plan.listing), "files": files}
         target = self.root / STAT_CACHE
         with contextlib.suppress(OSError):  # only a cache: the next run just takes longer
             target.parent.mkdir(parents=True, exist_ok=True)

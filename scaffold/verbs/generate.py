@@ -98,7 +98,10 @@ def service_not_found(name: str, here: Sequence[str], protos: Sequence[str]) -> 
 
     close = get_close_matches(name, here, n=1, cutoff=0.4)
     remedy = f'did you mean "{close[0]}"?' if close else f"services there: {', '.join(here) or 'none'}"
-    return Diagnostic("unknown-service", f'there is no service "{name}"', Location(", ".join(protos)), remedy)
+    message = f'there is no service "{name}" in {", ".join(protos)}'
+    return Diagnostic(
+        "unknown-service", message, Location("scaffold.toml"), f"{remedy} See `services` of the component."
+    )
 
 
 def _skeleton(workspace: Workspace, component: ComponentFiles, template: Path) -> list[Artifact]:

@@ -120,7 +120,9 @@ def _problems(unit: Unit, workspace: Workspace, configuration: Settings) -> Iter
                 "unknown-vendor", f"there is no [vendors.{vendor}]", Location(SETTINGS), "add the table first"
             )
     folder = workspace.root / unit.path
-    if unit.name not in known and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    # Empty folders do not count: a run that was killed leaves some.
+    taken = folder.is_file() or any(f.is_symlink() or not f.is_dir() for f in folder.rglob("*"))
+    if unit.name not in known and taken:
         yield Diagnostic(
             "destination-not-empty",
             "there is something already",

@@ -65,8 +65,8 @@ def commands() -> Iterator[tuple[str, click.Command]]:
     context = click.Context(scaffold, info_name="scaffold")
     for group in COMMANDS.values():
         for name in group:
-            command = scaffold.get_command(context, name) if isinstance(scaffold, click.Group) else None
-            assert command is not None
+            command = scaffold.get_command(context, name)
+            assert command is not None, f"{name} is listed and has no module"
             if isinstance(command, click.Group):
                 yield from ((f"{name} {inner}", command.commands[inner]) for inner in command.commands)
             else:
@@ -209,10 +209,13 @@ def _value(field: FieldInfo) -> str:
 
 def errors() -> list[type[StatusError]]:
     """The errors that handlers raise and clients receive, by the number of their status."""
-    module = runtime("common.errors")
-    found = [cls for _, cls in inspect.getmembers(module, inspect.isclass) if issubclass(cls, module.StatusError)]
-    named = [cls for cls in found if cls is not module.StatusError and not cls.__name__.startswith("_")]
-    return sorted(named, key=lambda cls: (cls.code.value[0], cls.__name__))
+    found: list[type[StatusError]] = []
+    waiting: list[type[StatusError]] = [runtime("common.errors").StatusError]
+    while waiting:
+        below = waiting.pop().__subclasses__()
+        waiting += below
+        found += [cls for cls in below if not cls.__name__.startswith("_")]
+    return sorted(found, key=lambda cls: (cls.code.value[0], cls.__name__))
 
 
 def passes_on(error: type[StatusError]) -> bool:
@@ -222,7 +225,7 @@ def passes_on(error: type[StatusError]) -> bool:
     module.StatusError.__init__(received, "", component="books")
     info = error_details_pb2.ErrorInfo()
     module.to_status(received, "x.Y").details[0].Unpack(info)
-    return info.reason != "DOWNSTREAM_FAILED"
+    return bool(info.reason != "DOWNSTREAM_FAILED")
 
 
 def _statuses() -> str:

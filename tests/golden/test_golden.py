@@ -23,8 +23,8 @@ NOT_CASES = ("expected.txt", "commands.txt")
 
 # What a reader wants to see; the runtime, the descriptors and what only repeats the proto are left out.
 _SHOWN = re.compile(
-    r".*/src/\w+/(app\.py|handlers/.*\.py|gen/(service|names|vendors|api)\.py|gen/clients/\w+\.py|gen/messages/\w+\.pyi)"
-    r"|.*/tests/test_handlers\.py|.*/\.importlinter"
+    r".*/src/\w+/(app\.py|handlers/.*\.py|gen/(service|names|vendors)\.py|gen/clients/\w+\.py|gen/messages/\w+\.pyi)"
+    r"|.*/tests/test_handlers\.py"
 )
 _DIGEST = re.compile(r"sha256=[0-9a-f]{64}")
 
@@ -104,10 +104,12 @@ def test_linters_find_nothing(made: Path) -> None:
     """The runtime is checked where it stands, by the rules of the oldest Python that it has to run on."""
     source = ", ".join(f'"{path}"' for path in _sources(made))
     checked = tool(
-        "ruff", "check", "--isolated", "--no-cache", "--line-length", "120", "--target-version", "py311",
+        "ruff", "check", "--isolated", "--no-cache", "--config", "line-length = 120", "--target-version", "py311",
         "--select", "E,F,I,UP,B", "--config", f"src = [{source}]",
         "--config", 'lint.task-tags = ["scaffold"]', "--config", "lint.pycodestyle.ignore-overlong-task-comments = true",
-        "--exclude", "gen/runtime", ".",
+        # Code is as wide as the formatter lets it be (below); the rest are strings and prose.
+        "--config", "lint.pycodestyle.max-line-length = 140",
+        "--exclude", "runtime", ".",
         cwd=made,
     )  # fmt: skip
     assert checked.returncode == 0, checked.stdout
@@ -164,7 +166,7 @@ def test_the_first_tests_pass(made: Path, tmp_path: Path) -> None:
     """
     ran = python(code, *_sources(made))
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert re.search(rf"{len(files)} passed", ran.stdout), ran.stdout
+    assert re.search(rf"\b{len(files)} passed", ran.stdout), ran.stdout
 
 
 def test_regenerating_a_case_changes_nothing(made: Path) -> None:

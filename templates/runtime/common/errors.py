@@ -328,6 +328,7 @@ def from_rpc_error(error: grpc.RpcError, component: str) -> StatusError:
 
 def _stated(error: BaseException) -> StatusError:
     """The error as the caller may hear of it."""
+    error = _alone(error)
     if not isinstance(error, StatusError):
         return Internal("internal error")
     if error.component and error.code not in _PASSES_ON:
@@ -335,6 +336,19 @@ def _stated(error: BaseException) -> StatusError:
             "a service behind this one failed", reason="DOWNSTREAM_FAILED", metadata={"component": error.component}
         )
     return error
+
+
+def _alone(error: BaseException) -> BaseException:
+    """The first error of a group in which all are stated: what ``asyncio.TaskGroup`` makes of calls that fail together.
+
+    A group with anything unexpected in it stays a group, and is as unexpected.
+    """
+    # Python 3.11 has the type; this module also runs on older ones.
+    inner = getattr(error, "exceptions", ())
+    if isinstance(error, StatusError) or not inner:
+        return error
+    alone = [_alone(one) for one in inner]
+    return alone[0] if all(isinstance(one, StatusError) for one in alone) else error
 
 
 def _bounded(status: status_pb2.Status, info: error_details_pb2.ErrorInfo) -> status_pb2.Status:

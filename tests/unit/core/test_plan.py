@@ -117,7 +117,7 @@ def test_unwanted_generated_and_edited_is_a_conflict(state: str) -> None:
 def test_unwanted_handler_with_code_is_an_orphan(state: str) -> None:
     plan = decide(None, state, "stub")
     assert [c.action for c in plan.changes] == ["orphan"]
-    assert plan.writes == plan.conflicts == ()
+    assert (plan.writes, plan.conflicts) == ((), ())
     assert plan.listing == (Listed(PATH, "stub"),), "an orphan stays listed: it is reported until somebody decides"
     (found,) = plan.orphans
     assert (found.slug, found.where and found.where.path) == ("orphan", PATH)
@@ -148,5 +148,5 @@ def test_the_order_is_that_of_the_paths() -> None:
 
 
 def test_only_creations_updates_and_deletions_are_written() -> None:
-    changes = [Change(a, a, "generated") for a in ("create", "update", "delete", "keep", "conflict", "orphan")]  # type: ignore[arg-type]  # all six
+    changes = [Change(a, a, "generated") for a in ("create", "update", "delete", "keep", "conflict", "orphan")]
     assert [c.action for c in Plan(tuple(changes)).writes] == ["create", "update", "delete"]

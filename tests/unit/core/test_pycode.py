@@ -122,7 +122,7 @@ def test_imports_never_clash(added: list[tuple[str, str]], reserved: frozenset[s
     assert {pair: imports.add(*pair) for pair in added} == locals_, "the same import gave another name"
     assert len(set(locals_.values())) == len(locals_)
     assert not set(locals_.values()) & (reserved | {"float", "str"})
-    bound = {}
+    bound: dict[tuple[str, str], str] = {}
     for statement in ast.parse(imports.lines()).body:
         assert isinstance(statement, ast.Import | ast.ImportFrom)
         module = "." * statement.level + (statement.module or "") if isinstance(statement, ast.ImportFrom) else ""
@@ -156,7 +156,7 @@ def test_fit_keeps_to_the_width(names: list[str]) -> None:
     for indent in (0, 4, 8):
         written = pycode.fit("call(", tuple(names), ")", indent)
         assert all(len(line) <= pycode.WIDTH for line in (" " * indent + written).split("\n"))
-        assert ast.parse(written)
+        assert len(ast.parse(written).body) == 1
 
 
 def test_the_layout_is_that_of_ruff(tmp_path: Path) -> None:

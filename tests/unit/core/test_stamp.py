@@ -10,8 +10,8 @@ from scaffold.core import stamp
 from scaffold.core.stamp import Mark
 
 # A file's text as an editor would save it; a lone \r would be a newline that no editor writes.
-TEXTS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\r\ufeff"), max_size=40)
-ORIGINS = st.text(st.characters(exclude_categories=("Cs",)), max_size=20) | st.sampled_from(
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\ufeff"), max_size=40)
+ORIGINS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.sampled_from(
     ["a.proto sha256=" + "0" * 64, "a\nimport os", "a --> b", "\u202e", 'a"""b', "x sha256=" + "f" * 64 + "\n"]
 )
 PATHS = st.sampled_from(["a/b.py", ".importlinter", "x.pyi", "README.md", "a.toml", "a.js", "index.html", "Dockerfile"])
@@ -41,7 +41,7 @@ def test_newlines_and_byte_order_marks_do_not_count(path: str, origin: str, body
         assert stamp.read("\ufeff" + text) is Mark.INTACT
 
 
-CHARACTERS = st.characters(exclude_categories=("Cs",), exclude_characters="\r\ufeff")
+CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\r\ufeff")
 
 
 @given(PATHS, TEXTS, st.integers(0, 60), CHARACTERS)

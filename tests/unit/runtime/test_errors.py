@@ -243,3 +243,16 @@ def test_errors_survive_being_copied() -> None:
     error = errors.NotFound("products/x", reason="GONE")
     for again in (copy.copy(error), pickle.loads(pickle.dumps(error))):
         assert (type(again), again.message, again.reason) == (errors.NotFound, error.message, "GONE")
+
+
+def test_a_task_group_of_stated_errors_is_the_first_of_them() -> None:
+    group = ExceptionGroup(
+        "unhandled errors in a TaskGroup", [errors.NotFound("products/1"), ExceptionGroup("", [errors.NotFound("a")])]
+    )
+    assert to_status(group, "shop.Service").code == grpc.StatusCode.NOT_FOUND.value[0]
+
+
+def test_a_task_group_with_anything_unexpected_is_unexpected() -> None:
+    status = to_status(ExceptionGroup("", [errors.NotFound("products/1"), ValueError("secret")]), "shop.Service")
+    assert status.code == grpc.StatusCode.INTERNAL.value[0]
+    assert "secret" not in str(status)
