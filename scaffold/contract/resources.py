@@ -68,7 +68,7 @@ class Maker:
         """Requests to create something, ordinary and odd, so that business rules let some through.
 
         Fields that are for the server to set are empty, the name among them, and there is no request_id: a repeated
-        request_id would rightly bring an earlier resource back (AIP-155).
+        request_id would rightly bring an earlier resource back (AIP-155). Nor is anything only tried (AIP-163).
         """
         return self.trial.requests(existing).valid(self.create.method.input).map(self._without_servers_own)
 
@@ -136,8 +136,9 @@ class Maker:
             name = info.field.name
             if is_servers_own(info.field.behaviors) or name in SERVERS_OWN or name == self.shape.resource_key:
                 body.ClearField(name)
-        if self.shape.request_id:
-            draft.ClearField(self.shape.request_id)
+        for name in (self.shape.request_id, "validate_only"):
+            if name in draft.DESCRIPTOR.fields_by_name:
+                draft.ClearField(name)
         return draft
 
     def addressed(self, draft: Instance, parent: str, identifier: str) -> Instance:

@@ -203,6 +203,14 @@ class Trial:
         minted = self.subject.mint()
         return minted[:32], minted[32:48]
 
+    def renewed(self, request: Instance) -> Instance:
+        """A request with a ``request_id`` of its own, where it has one: another request may have used it (AIP-155)."""
+        renewed = type(request)()
+        renewed.CopyFrom(request)
+        if "request_id" in request.DESCRIPTOR.fields_by_name and getattr(request, "request_id", ""):
+            setattr(renewed, "request_id", self.fresh_id())  # noqa: B010  The class is made from a descriptor.
+        return renewed
+
     def call(self, rpc: Rpc, *requests: Instance, metadata: Metadata = (), patiently: bool = False) -> Outcome:
         """Call an RPC and note it. Raises Pending for a handler that is not written, Unanswered when time is up."""
         if rpc.label in self.subject.pending:

@@ -82,10 +82,10 @@ def tolerates_unknown_fields(trial: Trial) -> None:
     requests = trial.requests(existing(trial)).with_unknown_fields(rpc.method.input, rpc.method.client_streaming)
 
     def judge(messages: tuple[Instance, ...]) -> None:
-        newer = trial.call(rpc, *messages)
+        newer = trial.call(rpc, *(trial.renewed(message) for message in messages))
         if newer.code not in _REFUSALS:
             return
-        known = tuple(_without_unknown_fields(message) for message in messages)
+        known = tuple(trial.renewed(_without_unknown_fields(message)) for message in messages)
         older = trial.call(rpc, *known)
         if older.code is not newer.code:
             trial.fail(f"with unknown fields the answer is {newer.code.name}, without them {older.code.name}")
