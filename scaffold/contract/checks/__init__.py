@@ -13,7 +13,9 @@ from scaffold.contract.checks import (
     repeats,
     resource,
     softdelete,
+    streams,
     update,
+    watch,
 )
 from scaffold.contract.checks.registry import Check, checks_of_component, checks_of_rpc
 
@@ -29,5 +31,7 @@ __all__ = [
     "repeats",
     "resource",
     "softdelete",
+    "streams",
     "update",
+    "watch",
 ]
