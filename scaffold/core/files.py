@@ -53,6 +53,14 @@ DATABASES = tuple(
 )
 
 
+# What installed packages bring and has no generated Python: registered with the component's own files. Nothing in it is
+# ever sent, so there are no modules for its messages.
+OPTIONS = ("buf/validate/",)
+
+# The module of the runtime that enforces constraints; it needs a package that nobody else does.
+_ENFORCEMENT = "service/validate.py"
+
+
 def is_installed(file: str) -> bool:
     """Whether a proto file comes with an installed package."""
     return file.startswith(INSTALLED)
@@ -98,6 +106,7 @@ class _Builder:
         self._folders = self._handler_folders()
         self._shapes = {m.full_name: shape(api, m) for s in self._services for m in s.methods}
         self._resources = self._find_resources()
+        self._has_rules = any(f.name.startswith(OPTIONS) for f in self._own_files)
 
     # What there is.
 
@@ -131,6 +140,8 @@ class _Builder:
         yield self._gen_file("main.py", self._main())
         yield self._gen_file("runtime/__init__.py", self._main())
         for path, text in self._runtime.items():
+            if path == _ENFORCEMENT and not self._has_rules:
+                continue
             target = f"{self._unit.root}/gen/runtime/{path}"
             yield FileView(target, "generated", f"runtime/{path}", text=text)
 
@@ -144,7 +155,7 @@ class _Builder:
     def _message_modules(self) -> dict[str, str]:
         """The module of each proto package: those of this component's files, and those whose messages it exchanges."""
         here = {f.name for f in self._files}
-        needed = {f.package for f in self._files if not is_installed(f.name)}
+        needed = {f.package for f in self._files if not is_installed(f.name) and not f.name.startswith(OPTIONS)}
         services = [s for u in (self._unit, *self._used) for s in u.services]
         waiting = [n for s in services for m in self._api.service_by_name[s].methods for n in (m.input, m.output)]
         seen: set[str] = set()
@@ -443,6 +454,7 @@ class _Builder:
             package=self._unit.package,
             forward=pycode.strings("forward_headers=", metadata.forward, ",", 4),
             require=pycode.strings("require_headers=", metadata.require, ",", 4),
+            rules=self._has_rules,
         )
 
     def _boundaries(self) -> BoundariesView:
@@ -585,6 +597,7 @@ class _Builder:
             uses=self._unit.uses,
             vendors=self._unit.vendors,
             variables=variables,
+            rules=self._has_rules,
         )
 
     def _first_test(self) -> tuple[str, str]:

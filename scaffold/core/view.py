@@ -163,6 +163,7 @@ class MainView:
     package: str
     forward: str
     require: str
+    rules: bool
 
 
 @dataclass(frozen=True)
@@ -226,6 +227,7 @@ class SkeletonView:
     uses: tuple[str, ...]
     vendors: tuple[str, ...]
     variables: tuple[str, ...]
+    rules: bool
 
     @property
     def context(self) -> dict[str, object]:

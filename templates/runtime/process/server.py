@@ -161,7 +161,7 @@ class _Running:
             interceptors=settings.tracing.aio_server_interceptors(),
             options=server_options(settings.max_message_bytes),
         )
-        for endpoint in endpoints(component.services, self._handlers, app, settings):
+        for endpoint in endpoints(component.services, self._handlers, app, settings, component.rules):
             served = _Served(endpoint, interceptors, self._calls, settings.max_workers).method_handler()
             server.add_registered_method_handlers(endpoint.service, {endpoint.rpc.name: served})
         names = [service.full_name for service in component.services]

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import grpc
 
@@ -124,6 +124,16 @@ def load_handlers(services: Sequence[Service]) -> dict[str, dict[str, Handler]]:
     return found
 
 
+class Rules(Protocol):
+    """What requests must be like, beyond their types."""
+
+    def prepare(self, request: type[Message]) -> None:
+        """Read the rules of a type of request. Raises :class:`StartError` where they cannot be used."""
+
+    def check(self, request: Message) -> None:
+        """Raises :class:`InvalidArgument` for a request that they do not allow."""
+
+
 @dataclass
 class CallDetails:
     """What an interceptor is told of a call; as in grpcio, ``method`` begins with a slash."""
@@ -138,7 +148,9 @@ class Endpoint:
     ``service`` is the full name of its service, ``name`` its own, ``shop.cart.v1.CartService/GetCart``.
     """
 
-    def __init__(self, service: str, rpc: Rpc, handler: Handler, app: object, settings: ServiceSettings) -> None:
+    def __init__(
+        self, service: str, rpc: Rpc, handler: Handler, app: object, settings: ServiceSettings, rules: Rules | None
+    ) -> None:
         self.service = service
         self.rpc = rpc
         self.handler = handler
@@ -147,6 +159,9 @@ class Endpoint:
         self._tracing = settings.tracing
         self._require_headers = settings.require_headers
         self._most_bytes = settings.max_message_bytes
+        self._rules = rules
+        if rules is not None:
+            rules.prepare(rpc.request)
 
     def method_handler(
         self,
@@ -187,13 +202,20 @@ class Endpoint:
         return Call(self._app, self.name, metadata, deadline, active, pause)
 
     def decode(self, data: bytes) -> Message:
-        """The request in ``data``. Raises :class:`Internal` when there is none: gRPC's own status for that."""
+        """The request in ``data``.
+
+        Raises :class:`Internal` when there is none: gRPC's own status for that; :class:`InvalidArgument` for one that the
+        rules do not allow.
+        """
         try:
-            return messages.decode(self.rpc.request, data)
+            request = messages.decode(self.rpc.request, data)
         except messages.MalformedMessageError as error:
             raise Internal(
                 f"the request is not a valid {self.rpc.request.DESCRIPTOR.full_name}", reason="MALFORMED_REQUEST"
             ) from error
+        if self._rules is not None:
+            self._rules.check(request)
+        return request
 
     def stream(self, answer: object) -> AbstractContextManager[Iterator[object]]:
         """The responses of a handler that answers with a stream; at the end of the ``with`` the handler is over as well.
@@ -251,11 +273,12 @@ def endpoints(
     handlers: Mapping[str, Mapping[str, Handler]],
     app: object,
     settings: ServiceSettings,
+    rules: Rules | None,
 ) -> Iterator[Endpoint]:
     """Every RPC of a component, with its handler (of :func:`load_handlers`)."""
     for service in services:
         for rpc in service.rpcs:
-            yield Endpoint(service.full_name, rpc, handlers[service.full_name][rpc.name], app, settings)
+            yield Endpoint(service.full_name, rpc, handlers[service.full_name][rpc.name], app, settings, rules)
 
 
 def method_handler(

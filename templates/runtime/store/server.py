@@ -67,7 +67,7 @@ def start(component: Component, settings: Settings | None = None, tracing: Traci
         )
         served = [
             _Served(endpoint, interceptors, threads, stopping)
-            for endpoint in endpoints(component.services, handlers, app, settings)
+            for endpoint in endpoints(component.services, handlers, app, settings, component.rules)
         ]
         server.add_generic_rpc_handlers((_Routes(served, settings.tracing.server_interceptors()),))
         names = [service.full_name for service in component.services]
