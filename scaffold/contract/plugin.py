@@ -247,7 +247,13 @@ class Check:
 
     def __call__(self) -> None:
         """Pass, fail or skip the test that calls. A failure has no traceback: law and calls are what matters."""
-        self.verdict = self._judge(self.case)
+        from scaffold.contract.suite import Verdict
+
+        try:
+            self.verdict = self._judge(self.case)
+        except Exception as error:
+            self.verdict = Verdict("failed", f"{self.case.name}: the check itself has failed: {error!r}")
+            raise
         if self.verdict.result == "failed":
             pytest.fail(self.verdict.text, pytrace=False)
         if self.verdict.result != "passed":

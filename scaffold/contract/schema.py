@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message as Instance
 
+    from scaffold.contract.rules import Rules
     from scaffold.core.api import Api, Field, Message, Method, Service
 
 
@@ -110,6 +111,14 @@ class Schema:
         if name not in self._classes:
             self._classes[name] = message_factory.GetMessageClass(self.pool.FindMessageTypeByName(name))
         return self._classes[name]
+
+    @cached_property
+    def rules(self) -> Rules | None:
+        """The constraints of the API; None where it has none."""
+        from scaffold.contract.rules import Rules
+
+        rules = Rules(self.pool)
+        return rules if rules.present else None
 
     @cached_property
     def rpcs(self) -> tuple[Rpc, ...]:
