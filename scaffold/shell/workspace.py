@@ -251,7 +251,7 @@ class _Writer:
         # never keep both, or the old bytecode runs. Nor may it go back to the time of a version before that.
         with contextlib.suppress(FileNotFoundError):
             old = target.stat().st_mtime_ns
-            if old // 10**9 >= staged.stat().st_mtime_ns // 10**9:
+            if target.suffix == ".py" and old // 10**9 >= staged.stat().st_mtime_ns // 10**9:
                 os.utime(staged, ns=(old + 10**9, old + 10**9))
             shutil.copymode(target, staged)
         staged.replace(target)

@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn, Protocol, cast
 
 import grpc
@@ -352,10 +353,10 @@ async def _decoded(requests: AsyncIterator[bytes], decode: Callable[[bytes], Mes
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """The loops of uvloop where it is installed: they do more calls in the same time."""
     try:
-        import uvloop
+        uvloop = import_module("uvloop")  # by name: a type checker need not have it either
     except ImportError:
         return None
-    return uvloop.new_event_loop
+    return cast("Callable[[], asyncio.AbstractEventLoop]", uvloop.new_event_loop)
 
 
 async def _add_health(server: grpc.aio.Server, names: Sequence[str]) -> health.aio.HealthServicer:
