@@ -612,6 +612,13 @@ def test_malformed_parents_are_refused(five: Archive, parent: str) -> None:
     assert refused(lambda: listed(five, parent)) == ["parent"]
 
 
+def test_all_pages_are_counted_where_that_is_asked(five: Archive) -> None:
+    delete(five, "a")
+    for parent, shown, total in ((P1, False, 4), (P1, True, 5), ("publishers/-", False, 5), (P2, False, 1)):
+        request = api.ListBooksRequest(parent=parent, page_size=2, show_deleted=shown)
+        assert list_resources(five.books, request, BookName, count=True).total_size == total
+
+
 def test_a_page_token_is_for_the_same_list(five: Archive) -> None:
     request = api.ListBooksRequest(parent=P1, page_size=2, order_by="name")
     token = list_resources(five.books, request, BookName).next_page_token

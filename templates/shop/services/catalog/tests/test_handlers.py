@@ -10,7 +10,6 @@ from catalog.handlers.batch_get_products import batch_get_products
 from catalog.handlers.create_product import create_product
 from catalog.handlers.delete_product import delete_product
 
-
 PRICE = Money(currency_code="EUR", units=9, nanos=900_000_000)
 
 
