@@ -48,7 +48,8 @@ class Single:
 class Words:
     """What a body is made of. ``runtime`` and ``name_class`` import something and say what it is called here.
 
-    ``response`` is the class of the answer, ``empty`` whether it has no fields. ``children`` are the attributes of the
+    ``response`` is the class of the answer, ``empty`` whether it has no fields. ``etag`` says that callers can name the
+    state of the resource that they mean. ``children`` are the attributes of the
     repositories of what belongs to the resource, ``single`` is there for batches.
     """
 
@@ -56,6 +57,7 @@ class Words:
     name_class: Callable[[], str]
     response: str
     empty: bool
+    etag: bool = False
     children: tuple[str, ...] = ()
     single: Single | None = None
 
@@ -63,7 +65,7 @@ class Words:
 def body(shaped: Shape, resource: Resource, words: Words) -> BodyView:
     """The body of a standard method's handler."""
     lines = _LINES[shaped.kind](shaped, resource, words)
-    return BodyView(pycode.docstring(_behaviour(shaped, resource), _INDENT), tuple(lines))
+    return BodyView(pycode.docstring(_behaviour(shaped, resource, words), _INDENT), tuple(lines))
 
 
 def _get(shaped: Shape, resource: Resource, words: Words) -> list[str]:
@@ -73,8 +75,10 @@ def _get(shaped: Shape, resource: Resource, words: Words) -> list[str]:
 
 def _list(shaped: Shape, resource: Resource, words: Words) -> list[str]:
     names = [words.name_class()] if shaped.parent and resource.name_class else []
-    call = _call("list_resources", resource, words, "request", *names, *_key(shaped))
-    fields = (f"{shaped.items}=page.items", "next_page_token=page.next_page_token")
+    count = ["count=True"] * bool(shaped.total)
+    call = _call("list_resources", resource, words, "request", *names, *_key(shaped), *count)
+    total = [f"{shaped.total}=page.total_size"] * bool(shaped.total)
+    fields = (f"{shaped.items}=page.items", "next_page_token=page.next_page_token", *total)
     return [_fit("page = ", call), _fit("return ", _Call(words.response, fields))]
 
 
@@ -205,18 +209,19 @@ def _single(words: Words) -> Single:
     return words.single
 
 
-def _behaviour(shaped: Shape, resource: Resource) -> str:
+def _behaviour(shaped: Shape, resource: Resource, words: Words) -> str:
     """What a standard method answers where things go wrong."""
     noun = resource.variable.strip("_").replace("_", " ")
     malformed = "A malformed name" if resource.name_class else f"An empty {shaped.key or shaped.resource_key}"
     missing = f"a missing {noun} is NOT_FOUND"
+    stale = "; an old etag is ABORTED" if words.etag else ""
     return {
         Kind.GET: f"{malformed} is INVALID_ARGUMENT; {missing}.",
         Kind.LIST: "A page, an order or anything else that is asked for and cannot be given is INVALID_ARGUMENT.",
         Kind.CREATE: f"A field that is missing or malformed is INVALID_ARGUMENT; {naming.article(noun)} {noun} that exists "
         "already is ALREADY_EXISTS.",
-        Kind.UPDATE: f"A malformed name, mask or value is INVALID_ARGUMENT; {missing}; an old etag is ABORTED.",
-        Kind.DELETE: f"{malformed} is INVALID_ARGUMENT; {missing}; an old etag is ABORTED.",
+        Kind.UPDATE: f"A malformed name, mask or value is INVALID_ARGUMENT; {missing}{stale}.",
+        Kind.DELETE: f"{malformed} is INVALID_ARGUMENT; {missing}{stale}.",
         Kind.UNDELETE: f"{malformed} is INVALID_ARGUMENT; {missing}; one that is not deleted is ALREADY_EXISTS.",
         Kind.BATCH_GET: f"No names, too many or a malformed one are INVALID_ARGUMENT; one {missing[2:]}.",
         Kind.BATCH_CREATE: "All are created, or none: what is wrong with one is wrong with all.",

@@ -506,12 +506,15 @@ class _Builder:
         """The body of a standard method, with what it needs imported."""
         resource = self._resources[shaped.resource]
         gen = f"{self._unit.package}.gen"
-        force = self._api.message_by_name[method.input].field("force")
+        request = self._api.message_by_name[method.input]
+        force = request.field("force")
+        state = self._api.message_by_name[shaped.resource] if shaped.body else request
         words = Words(
             runtime=lambda name: imports.add(f"{gen}.runtime", name),
             name_class=lambda: imports.add(f"{gen}.names", resource.name_class),
             response=response,
             empty=not self._api.message_by_name[method.output].fields,
+            etag=state.field("etag") is not None,
             children=self._children(resource) if force and force.type == "bool" else (),
             single=self._single(shaped, imports) if shaped.single else None,
         )

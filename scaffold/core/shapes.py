@@ -47,9 +47,9 @@ class Shape:
     Undelete), or the field with the list of names (BatchGet, BatchDelete). ``resource_key`` is the resource's own field
     for it, ``pattern`` the first one of its names. ``body`` is the request's field that holds the resource (Create,
     Update) or the list of requests (BatchCreate, BatchDelete), ``wrapper`` the response's field that holds the resource
-    where the response is not the resource itself, ``items`` the response's list. ``single`` is the full name of the
-    method that a batch does several times. Empty where there is none. ``soft`` says that what is deleted can be undeleted
-    (Delete).
+    where the response is not the resource itself, ``items`` the response's list, ``total`` its field for the number of
+    resources in all pages. ``single`` is the full name of the method that a batch does several times. Empty where there
+    is none. ``soft`` says that what is deleted can be undeleted (Delete).
     """
 
     kind: Kind
@@ -65,6 +65,7 @@ class Shape:
     mask: str = ""
     request_id: str = ""
     single: str = ""
+    total: str = ""
     soft: bool = False
 
     @property
@@ -187,7 +188,7 @@ def _list(looked: _Looked) -> Shape | None:
     key = _own_key(resource)
     if resource.map_entry or key is None:
         return None
-    parent = request.field("parent")
+    parent, total = request.field("parent"), response.field("total_size")
     return Shape(
         Kind.LIST,
         resource.full_name,
@@ -195,6 +196,7 @@ def _list(looked: _Looked) -> Shape | None:
         pattern=_pattern(resource),
         items=lists[0].name,
         parent="parent" if parent and parent.type == "string" and not parent.repeated else "",
+        total="total_size" if total and total.type in ("int32", "int64") and not total.repeated else "",
     )
 
 

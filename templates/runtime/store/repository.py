@@ -63,10 +63,11 @@ _ETAG, _DELETE_TIME = "etag", "delete_time"
 
 @dataclass(frozen=True)
 class Page(Generic[M]):
-    """A page of a list; ``next_page_token`` is empty on the last one."""
+    """A page of a list; ``next_page_token`` is empty on the last one. ``total_size`` is of all pages, where asked for."""
 
     items: tuple[M, ...]
     next_page_token: str = ""
+    total_size: int = 0
 
 
 @dataclass
@@ -166,6 +167,7 @@ class Repository(Generic[M]):
         *,
         order_by: str = "",
         show_deleted: bool = False,
+        count: bool = False,
     ) -> Page[M]:
         """A page of resources (https://google.aip.dev/158), in the order of their creation.
 
@@ -173,7 +175,7 @@ class Repository(Generic[M]):
         ``parent`` limits it to those below that resource; empty means all, and ``-`` in the place of an id any
         (https://google.aip.dev/159). ``order_by`` is ``name`` or ``create_time``, either with ``desc`` after it
         (https://google.aip.dev/132); names go by their characters' numbers. Resources with a ``delete_time`` are left
-        out unless ``show_deleted``.
+        out unless ``show_deleted``. ``count`` asks for the page's ``total_size``: a statement more.
 
         Raises :class:`InvalidArgument` for a negative ``page_size``, another ``order_by``, or a ``page_token`` that this
         list did not give.
@@ -189,7 +191,8 @@ class Repository(Generic[M]):
         with self._span("SELECT"), self._database.reading() as connection:
             rows = connection.execute(statement, parameters).all()
         items = tuple(self._decode(row.message, row.etag) for row in rows[:limit])
-        return Page(items, self._token(_cursor_after(rows[limit - 1], view), view) if len(rows) > limit else "")
+        token = self._token(_cursor_after(rows[limit - 1], view), view) if len(rows) > limit else ""
+        return Page(items, token, self._count(view) if count else 0)
 
     def add(self, name: str | ResourceName, message: M) -> None:
         """Keep a new resource. Raises :class:`AlreadyExists` when there is one of that name."""
@@ -246,6 +249,10 @@ class Repository(Generic[M]):
                 held = Held(key, self._decode(found.message, found.etag), _quoted(found.etag))
             yield held
             self._write_back(connection, held, found)
+
+    def _count(self, view: _View) -> int:
+        with self._span("SELECT"), self._database.reading() as connection:
+            return int(connection.execute(self._statements.count(view), self._statements.place(view, "")).scalar_one())
 
     def _lock(self, connection: Connection, key: str) -> _Found | None:
         with self._span("SELECT"):
@@ -351,7 +358,7 @@ class _Statements:
 
     def __init__(self, table: sa.Table, marks: sa.Table | None, dialect: str) -> None:
         self._table, self._marks, self._postgresql = table, marks, dialect == "postgresql"
-        self._pages: dict[tuple[str, bool, str, bool, bool], sa.Select[tuple[object, ...]]] = {}
+        self._pages: dict[tuple[str, bool, str, bool, bool], sa.Executable] = {}
         columns = table.c
         named = columns.name == sa.bindparam("wanted")
         content = sa.select(columns.etag, columns.message)
@@ -390,13 +397,16 @@ class _Statements:
             )
             self.delete_below.append(sa.delete(marks).where(self._between(marks.c.name)))
 
-    def page(self, view: _View, *, continued: bool) -> sa.Select[tuple[object, ...]]:
+    def page(self, view: _View, *, continued: bool) -> sa.Executable:
         """The statement for a page; ``continued`` is for all pages but the first."""
-        below = "" if not view.below else "like" if is_wildcard(view.below) else "equal"
-        key = (view.column, view.descending, below, view.deleted, continued)
+        key = (view.column, view.descending, _matching(view), view.deleted, continued)
         if key not in self._pages:
             self._pages[key] = self._page(*key)
         return self._pages[key]
+
+    def count(self, view: _View) -> sa.Executable:
+        """The statement that counts the resources of all pages."""
+        return sa.select(sa.func.count()).select_from(self._table).where(*self._shown(_matching(view), view.deleted))
 
     def place(self, view: _View, cursor: str) -> dict[str, object]:
         """The parameters that say which resources are meant, and after which of them the page begins."""
@@ -412,26 +422,28 @@ class _Statements:
             found["after"] = cursor if view.column == "name" else int(cursor)
         return found
 
-    def _page(
-        self, column: str, descending: bool, below: str, deleted: bool, continued: bool
-    ) -> sa.Select[tuple[object, ...]]:
+    def _page(self, column: str, descending: bool, below: str, deleted: bool, continued: bool) -> sa.Executable:
         columns = self._table.c
         keys, after = self._order(column)
         statement = sa.select(columns.position, columns.name, columns.create_time, columns.etag, columns.message)
         if continued:
             left, right = (keys[0], after[0]) if len(keys) == 1 else (sa.tuple_(*keys), sa.tuple_(*after))
             statement = statement.where(left < right if descending else left > right)
+        order = (key.desc() if descending else key.asc() for key in keys)
+        return statement.where(*self._shown(below, deleted)).order_by(*order).limit(sa.bindparam("most"))
+
+    def _shown(self, below: str, deleted: bool) -> Iterator[sa.ColumnElement[bool]]:
+        """Which resources a list shows."""
+        columns = self._table.c
         if below == "equal":
-            statement = statement.where(columns.parent == sa.bindparam("below"))
+            yield columns.parent == sa.bindparam("below")
         elif below:
-            depth = sa.func.length(columns.parent) - sa.func.length(sa.func.replace(columns.parent, "/", ""))
-            like = columns.parent.op("LIKE" if self._postgresql else "GLOB")(sa.bindparam("below"))
-            statement = statement.where(like, depth == sa.bindparam("depth"))
+            yield columns.parent.op("LIKE" if self._postgresql else "GLOB")(sa.bindparam("below"))
+            # What stands for any id would also stand for several segments.
+            slashes = sa.func.length(columns.parent) - sa.func.length(sa.func.replace(columns.parent, "/", ""))
+            yield slashes == sa.bindparam("depth")
         if self._marks is not None and not deleted:
-            statement = statement.where(~sa.exists().where(self._marks.c.name == columns.name))
-        return statement.order_by(*(key.desc() if descending else key.asc() for key in keys)).limit(
-            sa.bindparam("most")
-        )
+            yield ~sa.exists().where(self._marks.c.name == columns.name)
 
     def _order(self, column: str) -> tuple[Sequence[_Expression], Sequence[_Expression]]:
         """What a list goes by, so that no two resources are equal in it, and the parameters for where it was."""
@@ -468,6 +480,11 @@ _ANY = "-"
 def is_wildcard(parent: str) -> bool:
     """Whether ``-`` stands for any id in it (https://google.aip.dev/159)."""
     return _ANY in parent.split("/")
+
+
+def _matching(view: _View) -> str:
+    """How parents are compared with the one that a list is below."""
+    return "" if not view.below else "like" if is_wildcard(view.below) else "equal"
 
 
 def _range_below(name: str) -> dict[str, str]:

@@ -77,6 +77,7 @@ class Resources(Protocol[M]):
         *,
         order_by: str = "",
         show_deleted: bool = False,
+        count: bool = False,
     ) -> Page[M]:
         """A page of resources; see :meth:`Repository.list`."""
 
@@ -112,12 +113,17 @@ def get_resource(resources: Resources[M], name: Name) -> M:
 
 
 def list_resources(
-    resources: Resources[M], request: Message, names: type[ResourceName] | None = None, *, key: str = "name"
+    resources: Resources[M],
+    request: Message,
+    names: type[ResourceName] | None = None,
+    *,
+    key: str = "name",
+    count: bool = False,
 ) -> Page[M]:
     """A page of resources (https://google.aip.dev/132, https://google.aip.dev/158).
 
     ``names`` is the class of their names, where the request has a ``parent``; ``key`` the resource's field for its name.
-    ``order_by`` may be the key or ``create_time``, with ``desc`` or without.
+    ``order_by`` may be the key or ``create_time``, with ``desc`` or without. ``count`` asks for the page's ``total_size``.
 
     Raises :class:`InvalidArgument` for a ``parent`` that does not fit, for what :meth:`Repository.list` refuses, and for
     everything that is asked for and not done here: a ``filter``, another order, any further field.
@@ -134,6 +140,7 @@ def list_resources(
         names.check_parent(parent) if names and parent else "",
         order_by=_order(_text(request, "order_by"), resources.message_type, key),
         show_deleted=_flag(request, "show_deleted"),
+        count=count,
     )
 
 

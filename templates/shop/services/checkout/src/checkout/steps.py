@@ -1,6 +1,7 @@
 """The steps of PlaceOrder that are more than one call."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
@@ -61,10 +62,8 @@ async def empty(order: orders.Order, app: App) -> None:
     """Take what was bought out of the cart; one that the customer has changed meanwhile is left alone."""
     if not order.cart:
         return
-    try:
+    with suppress(Aborted):
         await app.cart.empty_cart(cart.EmptyCartRequest(name=order.cart, etag=order.cart_etag))
-    except Aborted:
-        pass
 
 
 async def _update(order: orders.Order, app: App) -> orders.Order:
