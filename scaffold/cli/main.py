@@ -33,7 +33,7 @@ COMMANDS = {
     },
     "Judge": {
         "check": "all that CI asks: drift, boundaries",
-        "test": "contract tests, in process",
+        "test": "contract tests: in process, or --against HOST:PORT",
     },
 }
 

@@ -9,7 +9,9 @@ workspace. ::
                     "vendors": {"payments": {"command": ["python", "-m", "standin_payments"],
                                              "env": ["PAYMENTS_URL", "PAYMENTS_KEY"]}},
                     "environ": {"FEATURE_X": "1"}, "metadata": {"x-tenant-id": "contract"},
-                    "places": {"shop.checkout.v1.CheckoutService.PlaceOrder": "protos/shop/checkout/v1/c.proto:25"}}}}
+                    "places": {"shop.checkout.v1.CheckoutService.PlaceOrder": "protos/shop/checkout/v1/c.proto:25"}}},
+     "known": [{"component": "cart", "check": "CartService.GetCart-explains_errors", "reason": "…",
+                "until": "2027-03-31"}]}
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
+
+from scaffold.contract.ledger import Known
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,9 +69,10 @@ class Component:
 
 @dataclass(frozen=True)
 class Plan:
-    """The components of a workspace, by name."""
+    """The components of a workspace, by name, and the failures that are known there."""
 
     components: Mapping[str, Component]
+    known: tuple[Known, ...] = ()
 
     def dumps(self) -> str:
         """The plan as JSON, the same bytes for equal plans."""
@@ -78,7 +83,8 @@ def load(path: Path) -> Plan:
     """Read a plan. Raises PlanError."""
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-        return Plan({name: _component(table) for name, table in raw["components"].items()})
+        components = {name: _component(table) for name, table in raw["components"].items()}
+        return Plan(components, tuple(Known(**table) for table in raw.get("known", ())))
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise PlanError(f"{path} is not a plan for the contract suite: {error!r}; `scaffold test` writes one") from None
 

@@ -2,13 +2,14 @@
 
 A service's generated ``tests/contract/test_contract.py`` names its component and has one test,
 ``test_contract(check)``. Here ``check`` becomes one test for each RPC and check. A handler that is not written yet
-makes its tests *pending*: a result of its own beside passed, failed and skipped.
+makes its tests *pending*, a failure that is in the ledger *known*: results of their own beside passed, failed and
+skipped.
 
 Options::
 
     --contract-plan FILE        what to start (scaffold/contract/plan.py); without one the tests are skipped, saying so
     --contract-workspace DIR    what paths in the plan are relative to; by default the current directory
-    --contract-against TARGET   inprocess
+    --contract-against TARGET   inprocess, or HOST:PORT of a server that is running
     --contract-seed N           which examples are drawn; the same seed, the same examples
     --contract-examples N       how many requests a check draws
     --contract-no-pending       pending is a failure
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from scaffold.contract import ledger
 from scaffold.contract import plan as plans
 from scaffold.contract.report import Line, Report
 
@@ -33,8 +35,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from scaffold.contract.suite import Bench, Case, Result, Verdict
+    from scaffold.contract.targets import Launcher
 
 _SHOWN_OUTPUT_LINES = 30
+
+# Results that pytest does not know: the category, the letter and the word that it shows.
+_NAMED = {
+    "pending": ("pending", "P", ("PENDING", {"yellow": True})),
+    "known": ("known", "K", ("KNOWN", {"yellow": True})),
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,7 +51,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("contract", "contract suite (apifirst-scaffold)")
     group.addoption("--contract-plan", type=Path, metavar="FILE", help="what to start; `scaffold test` writes it")
     group.addoption("--contract-workspace", type=Path, metavar="DIR", default=Path(), help="the workspace's folder")
-    group.addoption("--contract-against", choices=["inprocess"], default="inprocess", help="what is tested")
+    group.addoption(
+        "--contract-against", type=_target, metavar="TARGET", default="inprocess", help="inprocess, or HOST:PORT"
+    )
     group.addoption("--contract-seed", type=int, metavar="N", default=0, help="which examples are drawn (default: 0)")
     group.addoption(
         "--contract-examples",
@@ -60,6 +71,14 @@ def _positive(text: str) -> int:
     if number < 1:
         raise ValueError(text)
     return number
+
+
+def _target(text: str) -> str:
+    """``inprocess`` or HOST:PORT; IPv6 hosts in brackets."""
+    host, colon, port = text.rpartition(":")
+    if text != "inprocess" and not (host and colon and port.isdigit() and 0 < int(port) < 2**16):
+        raise ValueError(text)
+    return text
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -103,10 +122,9 @@ class ContractSuite:
     def pytest_report_teststatus(
         self, report: pytest.TestReport
     ) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
-        """Call pending by its name."""
-        if report.when == "call" and report.skipped and _properties_of(report).get("result") == "pending":
-            return "pending", "P", ("PENDING", {"yellow": True})
-        return None
+        """Call what is pending or known by its name."""
+        result = _properties_of(report).get("result") if report.when == "call" and report.skipped else None
+        return _NAMED.get(result) if result else None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Add a finished test to the summary."""
@@ -114,8 +132,18 @@ class ContractSuite:
         if report.when != "call" or "check" not in properties:
             return
         result = cast("Result", "failed" if report.failed else properties["result"])
-        line = Line(properties["check"], result, round(report.duration, 3), properties["text"])
+        line = Line(
+            properties["check"],
+            result,
+            round(report.duration, 3),
+            properties["text"],
+            properties["summary"],
+            rpc=properties["rpc"],
+            check=properties["law"],
+            where=properties["where"],
+        )
         self._report.add(properties["component"], line)
+        self._report.apis[properties["component"]] = properties["api"]
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
@@ -133,36 +161,57 @@ class ContractSuite:
             self._report.write(path)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Name what is not written yet, each handler once."""
+        """Name what is not written yet, each handler once, and the failures that are known."""
         pending = dict.fromkeys(line.text for line in self._report.lines("pending"))
         if pending:
             terminalreporter.section("not written yet")
             for text in pending:
                 terminalreporter.write_line(f"pending: {text}")
+        known = self._report.lines("known")
+        if known:
+            terminalreporter.section("known failures")
+            for line in known:
+                terminalreporter.write_line(f"known: {line.text.partition(chr(10))[0]}")
 
     def _cases(self, component: str) -> tuple[Case, ...]:
         """The cases of a component. Raises UsageError where plan or descriptors cannot be read."""
         from scaffold.contract.schema import SchemaError
+        from scaffold.contract.targets import TargetError
 
         try:
             bench = self._opened()
             if component not in bench.plan.components:
                 raise pytest.UsageError(f"{component} is not in {self._config.getoption('contract_plan')}")
+            unknown = bench.unknown_checks(component)
+            if unknown:
+                raise pytest.UsageError(f"{ledger.FILE}: {component} has no check {', '.join(unknown)}")
             return bench.cases(component)
-        except (plans.PlanError, SchemaError) as error:
-            raise pytest.UsageError(str(error)) from error
+        except (plans.PlanError, SchemaError, TargetError) as error:
+            raise pytest.UsageError(str(error)) from None
 
     def _opened(self) -> Bench:
         """The bench of this session. Hypothesis, gRPC and OpenTelemetry are imported with it, not with the plugin."""
         if self._bench is None:
-            from scaffold.contract.inprocess import InProcess
             from scaffold.contract.suite import Bench
 
             plan = plans.load(self._config.getoption("contract_plan"))
             workspace = self._config.getoption("contract_workspace").resolve()
             seed, examples = self._config.getoption("contract_seed"), self._config.getoption("contract_examples")
-            self._bench = Bench(plan, InProcess(plan, workspace), workspace, seed, examples)
+            self._bench = Bench(plan, self._launcher(plan, workspace), workspace, seed, examples)
         return self._bench
+
+    def _launcher(self, plan: plans.Plan, workspace: Path) -> Launcher:
+        """What starts components, or finds the one that runs. Raises TargetError where nobody answers."""
+        against = self._config.getoption("contract_against")
+        if against == "inprocess":
+            from scaffold.contract.inprocess import InProcess
+
+            return InProcess(plan, workspace)
+        from scaffold.contract.remote import Remote
+
+        remote = Remote(against)
+        remote.probe()
+        return remote
 
     def _judge(self, case: Case) -> Verdict:
         """Carry a case out. Pending is a failure where the user wants it to be one."""
@@ -178,6 +227,10 @@ class ContractSuite:
             ("check", case.name),
             ("result", verdict.result),
             ("text", verdict.text),
+            ("summary", verdict.summary),
+            ("rpc", case.rpc.label if case.rpc else ""),
+            ("law", case.check.name),
+            ("where", case.rpc.where if case.rpc else ""),
             ("seed", bench.seed),
             ("target", bench.launcher.label),
             ("api", bench.subject(case.component).schema.digest),
@@ -194,7 +247,13 @@ class Check:
 
     def __call__(self) -> None:
         """Pass, fail or skip the test that calls. A failure has no traceback: law and calls are what matters."""
-        self.verdict = self._judge(self.case)
+        from scaffold.contract.suite import Verdict
+
+        try:
+            self.verdict = self._judge(self.case)
+        except Exception as error:
+            self.verdict = Verdict("failed", f"{self.case.name}: the check itself has failed: {error!r}")
+            raise
         if self.verdict.result == "failed":
             pytest.fail(self.verdict.text, pytrace=False)
         if self.verdict.result != "passed":

@@ -26,7 +26,7 @@ _TRIES = 60
 
 # Fields that the server sets by what AIP-148 (standard fields), AIP-154 (etag), AIP-162 (revisions), AIP-164 (soft
 # delete), AIP-216 (states) and AIP-128 (reconciling) say about them, whether or not the proto says OUTPUT_ONLY.
-_SERVERS_OWN = frozenset(
+SERVERS_OWN = frozenset(
     {
         "name", "uid", "etag", "state", "reconciling", "create_time", "update_time", "delete_time", "expire_time",
         "purge_time", "revision_id", "revision_create_time",
@@ -68,13 +68,13 @@ class Maker:
         """Requests to create something, ordinary and odd, so that business rules let some through.
 
         Fields that are for the server to set are empty, the name among them, and there is no request_id: a repeated
-        request_id would rightly bring an earlier resource back (AIP-155).
+        request_id would rightly bring an earlier resource back (AIP-155). Nor is anything only tried (AIP-163).
         """
         return self.trial.requests(existing).valid(self.create.method.input).map(self._without_servers_own)
 
     def attempt(self, draft: Instance, parent: str = "", identifier: str = "") -> Outcome:
         """Send a draft, under a parent and an id where the Create takes them."""
-        return self.trial.call(self.create, self._addressed(draft, parent, identifier))
+        return self.trial.call(self.create, self.addressed(draft, parent, identifier))
 
     def accept(self, draft: Instance, parent: str = "") -> Made | None:
         """Create it, or None where the server refuses the draft: its business rules are not known here."""
@@ -134,13 +134,15 @@ class Maker:
         body.SetInParent()
         for info in self.trial.schema.fields(self.shape.resource):
             name = info.field.name
-            if is_servers_own(info.field.behaviors) or name in _SERVERS_OWN or name == self.shape.resource_key:
+            if is_servers_own(info.field.behaviors) or name in SERVERS_OWN or name == self.shape.resource_key:
                 body.ClearField(name)
-        if self.shape.request_id:
-            draft.ClearField(self.shape.request_id)
+        for name in (self.shape.request_id, "validate_only"):
+            if name in draft.DESCRIPTOR.fields_by_name:
+                draft.ClearField(name)
         return draft
 
-    def _addressed(self, draft: Instance, parent: str, identifier: str) -> Instance:
+    def addressed(self, draft: Instance, parent: str, identifier: str) -> Instance:
+        """A draft as a request, under a parent and an id where the Create takes them."""
         request = type(draft)()
         request.CopyFrom(draft)
         if self.shape.parent:
@@ -213,7 +215,7 @@ def difference(trial: Trial, sent: Instance, got: Instance, path: str = "") -> s
     infos = {i.field.name: i for i in trial.schema.fields(sent.DESCRIPTOR.full_name)}
     for descriptor, _ in sent.ListFields():
         behaviors = infos[descriptor.name].field.behaviors
-        own_by_name = not path and descriptor.name in _SERVERS_OWN
+        own_by_name = not path and descriptor.name in SERVERS_OWN
         if is_servers_own(behaviors) or "INPUT_ONLY" in behaviors or own_by_name:
             continue
         found = _field_difference(trial, sent, got, descriptor.name, f"{path}{descriptor.name}")

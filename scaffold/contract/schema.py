@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message as Instance
 
+    from scaffold.contract.rules import Rules
     from scaffold.core.api import Api, Field, Message, Method, Service
 
 
@@ -112,6 +113,14 @@ class Schema:
         return self._classes[name]
 
     @cached_property
+    def rules(self) -> Rules | None:
+        """The constraints of the API; None where it has none."""
+        from scaffold.contract.rules import Rules
+
+        rules = Rules(self.pool)
+        return rules if rules.present else None
+
+    @cached_property
     def rpcs(self) -> tuple[Rpc, ...]:
         """Every RPC of the services, in the order of the files."""
         implemented = [self.api.service_by_name[name] for name in self.services]
@@ -128,6 +137,12 @@ class Schema:
     def rpc_of(self, kind: Kind, resource: str) -> Rpc | None:
         """The first RPC of that kind for a resource, or None."""
         return next((r for r in self.rpcs if r.shape.kind is kind and r.shape.resource == resource), None)
+
+    def idempotency(self, rpc: Rpc) -> str:
+        """What the option ``idempotency_level`` of a method says: NO_SIDE_EFFECTS, IDEMPOTENT, or empty."""
+        method = self.pool.FindMethodByName(rpc.method.full_name)
+        level = descriptor_pb2.MethodOptions.IdempotencyLevel.Name(method.GetOptions().idempotency_level)
+        return "" if level == "IDEMPOTENCY_UNKNOWN" else level
 
     def patterns(self, resource: str) -> tuple[str, ...]:
         """The name patterns of a resource's message; none where it declares none."""

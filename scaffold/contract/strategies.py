@@ -37,7 +37,8 @@ class Style(Enum):
 
     PLAIN is a well-meaning caller with ordinary values. ODD is one too, whose values are ordinary in most fields: such
     requests get past business rules and reach the code behind them with the edges of a few fields. EDGES is anything
-    that the proto allows, and LOOSE the same by somebody who has not read which fields are required.
+    that the proto allows, and LOOSE the same by somebody who has not read which fields are required. Constraints
+    (protovalidate) are kept by all but the last.
     """
 
     PLAIN = "plain"
@@ -178,7 +179,11 @@ class Requests:
         @st.composite
         def build(draw: DrawFn) -> Instance:
             message = self.schema.new(name)
-            _Filler(self, draw, style).fill(message, name, 0)
+            filler = _Filler(self, draw, style)
+            filler.fill(message, name, 0)
+            rules = self.schema.rules
+            if rules is not None and style is not Style.LOOSE and rules.concern(name):
+                rules.mend(message, draw, lambda inner: filler.fill(inner, inner.DESCRIPTOR.full_name, _DEPTH - 1))
             return message
 
         return build()

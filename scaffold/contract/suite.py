@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
+import datetime
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from scaffold.contract import schema
+from scaffold.contract import again, schema
 from scaffold.contract.checks import checks_of_component, checks_of_rpc
+from scaffold.contract.ledger import FILE as LEDGER
 from scaffold.contract.plan import DEFAULT_EXAMPLES
 from scaffold.contract.targets import TargetError
 from scaffold.contract.trial import Pending, Subject, Trial, Unanswered, Undecided, Violation
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from scaffold.contract.schema import Rpc, Schema
     from scaffold.contract.targets import Launcher
 
-Result = Literal["passed", "failed", "pending", "skipped"]
+Result = Literal["passed", "failed", "known", "pending", "skipped"]
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,11 @@ class Case:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of a case. ``text`` says why, except for a pass."""
+    """What came of a case. ``text`` says why, except for a pass; ``summary`` is the one line of it that matters most."""
 
     result: Result
     text: str = ""
+    summary: str = ""
 
 
 def cases(component: str, api: Schema, *, shows_spans: bool) -> tuple[Case, ...]:
@@ -65,6 +67,7 @@ class Bench:
     seed: int = 0
     examples: int = DEFAULT_EXAMPLES
     timeout: float = CALL_SECONDS
+    today: datetime.date = field(default_factory=datetime.date.today)
     _subjects: dict[str, Subject] = field(default_factory=dict)
     _broken: set[str] = field(default_factory=set)
 
@@ -81,7 +84,8 @@ class Bench:
                 self.launcher,
                 metadata=tuple(component.metadata.items()),
                 uses=component.uses,
-                siblings=self._subjects,
+                # Where a component is reached from outside, so that nobody sees its spans, those behind it are not.
+                siblings=self._subjects if self.launcher.shows_spans else {},
                 timeout=self.timeout,
             )
         return self._subjects[name]
@@ -90,8 +94,29 @@ class Bench:
         """The cases of a component."""
         return cases(name, self.subject(name).schema, shows_spans=self.launcher.shows_spans)
 
+    def unknown_checks(self, name: str) -> tuple[str, ...]:
+        """What the ledger says about a component and no case of it is called."""
+        known = {case.name for case in cases(name, self.subject(name).schema, shows_spans=True)}
+        return tuple(k.check for k in self.plan.known if k.component == name and k.check not in known)
+
     def carry_out(self, case: Case) -> Verdict:
-        """Carry out a case. A component that does not start fails the first case; the others of it are skipped."""
+        """Carry out a case, and compare what came of it with what is known.
+
+        A component that does not start fails the first case; the others of it are skipped.
+        """
+        verdict = self._carry_out(case)
+        known = next((k for k in self.plan.known if (k.component, k.check) == (case.component, case.name)), None)
+        if known is None or verdict.result not in ("passed", "failed"):
+            return verdict
+        if verdict.result == "passed":
+            summary = f"it passes, and is in {LEDGER} ({known.reason}): take the entry out"
+            return Verdict("failed", f"{case.name}\n\n{summary}", summary)
+        if known.is_over(self.today):
+            over = f"known until {known.until}, which is over: {known.reason}"
+            return Verdict("failed", f"{verdict.text}\n\n{over}", f"{verdict.summary} ({over})")
+        return Verdict("known", f"{case.name}: {known.reason} (until {known.until})\n\n{verdict.text}", verdict.summary)
+
+    def _carry_out(self, case: Case) -> Verdict:
         if case.component in self._broken:
             return Verdict("skipped", f"{case.component} did not start")
         trial = Trial(self.subject(case.component), case.rpc, case.name, self.seed, self.examples)
@@ -102,12 +127,12 @@ class Bench:
         except Undecided as undecided:
             return Verdict("skipped", str(undecided))
         except Violation as violation:
-            return Verdict("failed", self._report(case, violation))
+            return Verdict("failed", self._report(case, violation), str(violation))
         except Unanswered as unanswered:
-            return Verdict("failed", self._report(case, unanswered.violation))
+            return Verdict("failed", self._report(case, unanswered.violation), str(unanswered))
         except TargetError as error:
             self._broken.add(case.component)
-            return Verdict("failed", str(error))
+            return Verdict("failed", str(error), f"{case.component} did not start")
         return Verdict("passed")
 
     def close(self) -> None:
@@ -118,13 +143,15 @@ class Bench:
 
     def _report(self, case: Case, violation: Violation) -> str:
         """What is broken, the calls that show it, where it is written, and how to see it again."""
-        again = ["scaffold", "test", case.component, "--", "-k", case.name, "--contract-seed", str(self.seed)]
-        if self.examples != DEFAULT_EXAMPLES:
-            again += ["--contract-examples", str(self.examples)]
-        where = f"{case.rpc.where}\n" if case.rpc and case.rpc.where else ""
         subject = self._subjects[case.component]
+        against = self.launcher.label
+        where = f"{case.rpc.where}\n" if case.rpc and case.rpc.where else ""
+        shown = again.last(violation.exchanges)
+        curl = again.grpcurl(subject.schema, shown, against, subject.metadata) if shown else ""
+        replay = again.command(case.component, case.name, self.seed, self.examples, against, subject.metadata)
         return (
             f"{case.name}\n{where}\n{case.check.law}\n{case.check.source}\n\n{violation.account}\n\n"
-            f"against {self.launcher.label}, seed {self.seed}, API {subject.schema.digest[:12] or 'unknown'}\n"
-            f"again: {shlex.join(again)}"
+            f"against {against}, seed {self.seed}, API {subject.schema.digest[:12] or 'unknown'}\n"
+            + (f"call:  {curl}\n" if curl else "")
+            + f"again: {replay}"
         )

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message as Instance
     from hypothesis.strategies import SearchStrategy
 
+    from scaffold.contract.conversation import Conversation
     from scaffold.contract.schema import Rpc, Schema
     from scaffold.contract.targets import Launcher, Span
     from scaffold.contract.wire import Metadata
@@ -203,6 +204,15 @@ class Trial:
         minted = self.subject.mint()
         return minted[:32], minted[32:48]
 
+    def renewed(self, request: Instance) -> Instance:
+        """A request with a ``request_id`` of its own, where it has one: another request may have used it (AIP-155)."""
+        renewed: Any = type(request)()
+        renewed.CopyFrom(request)
+        if "request_id" in request.DESCRIPTOR.fields_by_name and renewed.request_id:
+            renewed.request_id = self.fresh_id()
+        result: Instance = renewed
+        return result
+
     def call(self, rpc: Rpc, *requests: Instance, metadata: Metadata = (), patiently: bool = False) -> Outcome:
         """Call an RPC and note it. Raises Pending for a handler that is not written, Unanswered when time is up."""
         if rpc.label in self.subject.pending:
@@ -221,6 +231,26 @@ class Trial:
         if outcome.timed_out:
             self.subject.unanswered.add(rpc.label)
             raise Unanswered(f"no answer within {caller.timeout:g} s", self.exchanges)
+        return outcome
+
+    def converse(self, rpc: Rpc, trace: tuple[str, str] | None = None, timeout: float | None = None) -> Conversation:
+        """Begin a call that goes on message by message; :meth:`note` it when it is over.
+
+        ``trace`` are the ids by which its spans are found. Raises Pending for a handler that is known not to be written.
+        """
+        if rpc.label in self.subject.pending:
+            raise Pending(self.subject.pending[rpc.label])
+        if rpc.label in self.subject.unanswered:
+            raise Undecided(f"{rpc.label} did not answer an earlier call")
+        return self.subject.connect().converse(rpc, traceparent(*(trace or self.fresh_trace())), timeout)
+
+    def note(self, rpc: Rpc, requests: tuple[Instance, ...], outcome: Outcome) -> Outcome:
+        """Add a call to those that a failure shows. Raises Pending for a handler that is not written."""
+        self.exchanges.append(Exchange(rpc, requests, outcome))
+        pending = self._pending(rpc, outcome, "")
+        if pending is not None:
+            self.subject.pending[rpc.label] = pending
+            raise Pending(pending)
         return outcome
 
     def _pending(self, rpc: Rpc, outcome: Outcome, trace_id: str) -> str | None:

@@ -13,6 +13,7 @@ from google.rpc import error_details_pb2, status_pb2
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from scaffold.contract.conversation import Conversation
     from scaffold.contract.schema import Rpc
 
 Metadata = tuple[tuple[str, str | bytes], ...]
@@ -58,6 +59,16 @@ class Outcome:
         return tuple(found)
 
     @property
+    def bad_fields(self) -> tuple[str, ...]:
+        """The fields that the BadRequest messages among the details name."""
+        found: list[str] = []
+        for detail in self.details.details if self.details else ():
+            bad_request = error_details_pb2.BadRequest()
+            if detail.Is(bad_request.DESCRIPTOR) and detail.Unpack(bad_request):
+                found += [violation.field for violation in bad_request.field_violations]
+        return tuple(found)
+
+    @property
     def pending(self) -> str | None:
         """The file to write, where the handler is not written yet; None where it is."""
         if self.code is not grpc.StatusCode.UNIMPLEMENTED:
@@ -89,6 +100,12 @@ class Caller:
         """Close the connection."""
         self._channel.close()
 
+    def converse(self, rpc: Rpc, metadata: Metadata = (), timeout: float | None = None) -> Conversation:
+        """Begin a call that goes on message by message; ``timeout`` in seconds, by default as for every call."""
+        from scaffold.contract.conversation import Conversation
+
+        return Conversation(self._channel, rpc, (*self.metadata, *metadata), timeout or self.timeout)
+
     def call(self, rpc: Rpc, requests: Sequence[bytes], metadata: Metadata = (), *, patiently: bool = False) -> Outcome:
         """Call any of the four kinds of RPC; a unary request is the first of ``requests``.
 
@@ -102,15 +119,15 @@ class Caller:
         begin = time.monotonic()
         try:
             if rpc.method.client_streaming:
-                response = self._channel.stream_unary(rpc.path, _as_it_is, _as_it_is)(
+                response = self._channel.stream_unary(rpc.path, as_it_is, as_it_is)(
                     iter(requests), timeout=self.timeout, metadata=headers
                 )
             else:
-                response = self._channel.unary_unary(rpc.path, _as_it_is, _as_it_is)(
+                response = self._channel.unary_unary(rpc.path, as_it_is, as_it_is)(
                     requests[0], timeout=self.timeout, metadata=headers
                 )
         except grpc.RpcError as error:
-            return _failed(error, (), timed_out=_is_over(error, begin, self.timeout))
+            return failed(error, (), timed_out=_is_over(error, begin, self.timeout))
         return Outcome(grpc.StatusCode.OK, responses=(response,))
 
     def _listen(self, rpc: Rpc, requests: Sequence[bytes], headers: Metadata, patience: float) -> Outcome:
@@ -118,11 +135,11 @@ class Caller:
         begin = time.monotonic()
         stream: Any
         if rpc.method.client_streaming:
-            stream = self._channel.stream_stream(rpc.path, _as_it_is, _as_it_is)(
+            stream = self._channel.stream_stream(rpc.path, as_it_is, as_it_is)(
                 iter(requests), timeout=patience, metadata=headers
             )
         else:
-            stream = self._channel.unary_stream(rpc.path, _as_it_is, _as_it_is)(
+            stream = self._channel.unary_stream(rpc.path, as_it_is, as_it_is)(
                 requests[0], timeout=patience, metadata=headers
             )
         received: list[bytes] = []
@@ -135,14 +152,16 @@ class Caller:
         except grpc.RpcError as error:
             if _is_over(error, begin, patience):
                 return Outcome(grpc.StatusCode.OK, responses=tuple(received), open=True)
-            return _failed(error, tuple(received), timed_out=False)
+            return failed(error, tuple(received), timed_out=False)
         finally:
             if time.monotonic() - begin > self.patience / 4:
                 self._slow.add(rpc.path)
-        return Outcome(grpc.StatusCode.OK, responses=tuple(received))
+        # A server that sees the deadline a moment before us may end the stream as if it were complete.
+        late = time.monotonic() - begin > 0.8 * patience
+        return Outcome(grpc.StatusCode.OK, responses=tuple(received), open=late)
 
 
-def _as_it_is(data: bytes) -> bytes:
+def as_it_is(data: bytes) -> bytes:
     """The serializer of somebody who deals in bytes."""
     return data
 
@@ -152,7 +171,8 @@ def _is_over(error: grpc.RpcError, begin: float, seconds: float) -> bool:
     return error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and time.monotonic() - begin > 0.8 * seconds
 
 
-def _failed(error: grpc.RpcError, responses: tuple[bytes, ...], timed_out: bool) -> Outcome:
+def failed(error: grpc.RpcError, responses: tuple[bytes, ...], timed_out: bool) -> Outcome:
+    """How a call ended that failed."""
     return Outcome(
         code=error.code(),
         message=error.details() or "",

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from base64 import b64encode
-from dataclasses import dataclass
 from textwrap import fill
 from typing import TYPE_CHECKING
 
 from scaffold.core import naming, pycode
+from scaffold.core.bodies import LOCAL_NAMES, Resource, Single, Words, body
 from scaffold.core.pycode import Imports
-from scaffold.core.shapes import Kind, Shape, shape
+from scaffold.core.shapes import Kind, Shape, shape, usable_patterns
 from scaffold.core.stubs import STANDARD, StubWriter, module_names
 from scaffold.core.view import (
     BodyView,
@@ -46,8 +46,6 @@ if TYPE_CHECKING:
 # What googleapis-common-protos and protobuf install: used from there, never copied into a service.
 INSTALLED = ("google/protobuf/", "google/api/", "google/rpc/", "google/type/", "google/longrunning/")
 
-_PATTERN = re.compile(r"[^{}*]*(?:\{[A-Za-z_][A-Za-z0-9_]*\}[^{}*]*)+")
-
 # Packages that talk to a database; a business process imports none of them.
 DATABASES = tuple(
     "MySQLdb aiomysql aiosqlite alembic asyncpg django mysql peewee pony psycopg psycopg2 pymongo pymysql redis "
@@ -55,15 +53,12 @@ DATABASES = tuple(
 )
 
 
-@dataclass(frozen=True)
-class Resource:
-    """A resource that a store keeps: its message, the repository's attribute, the class of its names (or empty)."""
+# What installed packages bring and has no generated Python: registered with the component's own files. Nothing in it is
+# ever sent, so there are no modules for its messages.
+OPTIONS = ("buf/validate/",)
 
-    message: str
-    attribute: str
-    variable: str
-    name_class: str
-    pattern: str
+# The module of the runtime that enforces constraints; it needs a package that nobody else does.
+_ENFORCEMENT = "service/validate.py"
 
 
 def is_installed(file: str) -> bool:
@@ -111,6 +106,7 @@ class _Builder:
         self._folders = self._handler_folders()
         self._shapes = {m.full_name: shape(api, m) for s in self._services for m in s.methods}
         self._resources = self._find_resources()
+        self._has_rules = any(f.name.startswith(OPTIONS) for f in self._own_files)
 
     # What there is.
 
@@ -144,6 +140,8 @@ class _Builder:
         yield self._gen_file("main.py", self._main())
         yield self._gen_file("runtime/__init__.py", self._main())
         for path, text in self._runtime.items():
+            if path == _ENFORCEMENT and not self._has_rules:
+                continue
             target = f"{self._unit.root}/gen/runtime/{path}"
             yield FileView(target, "generated", f"runtime/{path}", text=text)
 
@@ -157,7 +155,7 @@ class _Builder:
     def _message_modules(self) -> dict[str, str]:
         """The module of each proto package: those of this component's files, and those whose messages it exchanges."""
         here = {f.name for f in self._files}
-        needed = {f.package for f in self._files if not is_installed(f.name)}
+        needed = {f.package for f in self._files if not is_installed(f.name) and not f.name.startswith(OPTIONS)}
         services = [s for u in (self._unit, *self._used) for s in u.services]
         waiting = [n for s in services for m in self._api.service_by_name[s].methods for n in (m.input, m.output)]
         seen: set[str] = set()
@@ -190,14 +188,14 @@ class _Builder:
         attributes = naming.unique(plurals, plurals)
         classes = {m.full_name: f"{naming.pascal(m.name)}Name" for m in messages}
         unique_classes = naming.unique(classes, classes)
-        patterns = {m.full_name: _pattern(m) for m in messages}
+        patterns = {m.full_name: usable_patterns(m) for m in messages}
         return {
             m.full_name: Resource(
                 message=m.full_name,
                 attribute=attributes[m.full_name],
                 variable=_variable(m),
                 name_class=unique_classes[m.full_name] if patterns[m.full_name] else "",
-                pattern=patterns[m.full_name],
+                patterns=patterns[m.full_name],
             )
             for m in messages
         }
@@ -270,15 +268,16 @@ class _Builder:
 
     def _names(self) -> NamesView:
         """A class for each resource that this component's own protos declare a pattern for."""
-        found = [r for r in self._resources.values() if r.pattern]
+        found = [r for r in self._resources.values() if r.patterns]
         return NamesView(
             tuple(
                 NameView(
                     r.name_class,
                     pycode.docstring(
-                        f"The name of {naming.article(_last(r.message))} {_last(r.message)}: ``{r.pattern}``.", 4
+                        f"The name of {naming.article(_last(r.message))} {_last(r.message)}: ``{r.patterns[0]}``.", 4
                     ),
-                    pycode.literal(r.pattern),
+                    pycode.literal(r.patterns[0]),
+                    pycode.strings("alternatives = ", r.patterns[1:], indent=4) if r.patterns[1:] else "",
                 )
                 for r in sorted(found, key=lambda r: r.name_class)
             )
@@ -355,51 +354,76 @@ class _Builder:
         classes = {
             s.full_name: "Client" if i == 0 else f"{naming.identifier(s.name)}Client" for i, s in enumerate(services)
         }
-        imports = Imports(frozenset(classes.values()))
-        imports.add("..runtime", "ServiceClient")
+        names = (*classes.values(), *(f"Sync{name}" for name in classes.values()))
+        imports = Imports(frozenset(names))
+        for base in ("ServiceClient", "SyncServiceClient"):
+            imports.add("..runtime", base)
         # What is called like something here is not passed on; a method that needs it imports it under another name.
-        taken = {"ServiceClient", *classes.values(), *pycode.BUILTINS}
-        names = [imports.add(module, name) for name in sorted(exported.values()) if name not in taken]
-        views = []
-        for service in services:
-            attributes = rpc_attributes(service)
-            views.append(
-                ClientClass(
-                    class_name=classes[service.full_name],
-                    doc=pycode.docstring(f"Calls {service.full_name}.\n\n{service.doc}", 4),
-                    component=pycode.literal(used.name),
-                    service=pycode.literal(service.full_name),
-                    methods=tuple(self._client_method(m, attributes[m.name], imports) for m in service.methods),
-                )
-            )
+        taken = {"ServiceClient", "SyncServiceClient", *names, *pycode.BUILTINS}
+        messages = [imports.add(module, name) for name in sorted(exported.values()) if name not in taken]
+        views = [
+            self._client_class(used, service, f"{prefix}{classes[service.full_name]}", prefix, imports)
+            for prefix in ("", "Sync")
+            for service in services
+        ]
         return ClientView(
             title=used.name,
             imports=imports.lines(),
             classes=tuple(views),
-            names=tuple(sorted([*classes.values(), *names], key=pycode.member_order)),
+            names=tuple(sorted([*names, *messages], key=pycode.member_order)),
         )
 
-    def _client_method(self, method: Method, attribute: str, imports: Imports) -> ClientMethod:
+    def _client_class(
+        self, used: Unit, service: Service, class_name: str, prefix: str, imports: Imports
+    ) -> ClientClass:
+        attributes = rpc_attributes(service)
+        about = f"Calls {service.full_name}, without an event loop." if prefix else f"Calls {service.full_name}."
+        return ClientClass(
+            class_name=class_name,
+            base=imports.add("..runtime", f"{prefix}ServiceClient"),
+            doc=pycode.docstring(f"{about}\n\n{service.doc}", 4),
+            component=pycode.literal(used.name),
+            service=pycode.literal(service.full_name),
+            methods=tuple(
+                self._client_method(m, attributes[m.name], imports, blocking=bool(prefix)) for m in service.methods
+            ),
+        )
+
+    def _client_method(self, method: Method, attribute: str, imports: Imports, *, blocking: bool) -> ClientMethod:
         request = self._reference(method.input, imports, "..")
         response = self._reference(method.output, imports, "..")
         if method.client_streaming:
-            argument = f"requests: {imports.add('collections.abc', 'AsyncIterable')}[{request}]"
+            stream = "Iterable" if blocking else "AsyncIterable"
+            argument = f"requests: {imports.add('collections.abc', stream)}[{request}]"
         else:
             argument = f"request: {request}"
         kind = ("stream" if method.client_streaming else "unary", "stream" if method.server_streaming else "unary")
         call = f"self._{kind[0]}_{kind[1]}"
-        arguments = (pycode.literal(method.name), argument.split(":")[0], response, "timeout")
+        arguments = (pycode.literal(method.name), argument.split(":")[0], response, "timeout", *self._safety(method))
+        opening, lead = "def", "return "
         if method.server_streaming:
-            result, opening, lead = f"{imports.add('collections.abc', 'AsyncIterator')}[{response}]", "def", "return "
-        else:
-            result, opening, lead = response, "async def", "return await "
-        if attribute in ("component", "service"):  # which every client has
+            response = f"{imports.add('collections.abc', 'Iterator' if blocking else 'AsyncIterator')}[{response}]"
+        elif not blocking:
+            opening, lead = "async def", "return await "
+        if attribute in _OF_EVERY_CLIENT:
             attribute += "_"
         signature = pycode.fit(
-            f"{opening} {attribute}(", ("self", argument, "*", "timeout: float | None = None"), f") -> {result}:", 4
+            f"{opening} {attribute}(", ("self", argument, "*", "timeout: float | None = None"), f") -> {response}:", 4
         )
         doc = method.doc or f"Calls {method.full_name}."
         return ClientMethod(signature, pycode.docstring(doc, 8), pycode.fit(f"{lead}{call}(", arguments, ")", 8))
+
+    def _safety(self, method: Method) -> tuple[str, ...]:
+        """The argument that says when the call may be made again (AIP-194): it reads only, or changes nothing twice."""
+        if method.client_streaming:
+            return ()
+        if method.idempotency or shape(self._api, method).kind in (Kind.GET, Kind.LIST, Kind.BATCH_GET):
+            return ("safe=True",)
+        # With a request_id the service promises that (AIP-155); without one it cannot know that it was asked before.
+        request_id = self._api.message_by_name[method.input].field("request_id")
+        if request_id is not None and request_id.type == "string" and not request_id.repeated:
+            return ('safe=request.request_id != ""',)
+        return ()
 
     def _vendors(self) -> VendorsView:
         views = []
@@ -430,6 +454,7 @@ class _Builder:
             package=self._unit.package,
             forward=pycode.strings("forward_headers=", metadata.forward, ",", 4),
             require=pycode.strings("require_headers=", metadata.require, ",", 4),
+            rules=self._has_rules,
         )
 
     def _boundaries(self) -> BoundariesView:
@@ -459,14 +484,13 @@ class _Builder:
         """The template of a handler that nobody has written yet, and what fills it."""
         shaped = self._shapes[method.full_name]
         variables = (resource.variable for resource in self._resources.values())
-        imports = Imports(frozenset({attribute, "context", "request", "requests", *variables}))
-        if self._unit.kind == "store" and shaped.kind in _BODIES:
-            body = self._standard_body(shaped, imports)
-        else:
+        imports = Imports(frozenset({attribute, *LOCAL_NAMES, *variables}))
+        standard = self._unit.kind == "store" and shaped.standard
+        if not standard:
             imports.add(f"{self._unit.package}.gen.runtime", "HandlerPending")
-            body = None
         response = self._reference(method.output, imports, f"{self._unit.package}.gen.")
         signature = self._signature(method, attribute, response, imports)
+        made = self._body(method, shaped, response, imports) if standard else None
         view = HandlerView(
             doc=pycode.docstring(_about(method, shaped)),
             imports=imports.lines(first_party=frozenset({self._unit.package})),
@@ -474,33 +498,46 @@ class _Builder:
             response=response,
             pending=pycode.fit("raise HandlerPending(", (pycode.literal(path),), ")", 4),
             streams=method.server_streaming,
-            body=body,
+            body=made,
         )
-        return (_BODIES[shaped.kind] if body else "pending"), view
+        return ("standard" if standard else "pending"), view
 
-    def _standard_body(self, shaped: Shape, imports: Imports) -> BodyView:
+    def _body(self, method: Method, shaped: Shape, response: str, imports: Imports) -> BodyView:
+        """The body of a standard method, with what it needs imported."""
         resource = self._resources[shaped.resource]
-        package = self._unit.package
-        for name in _needed(shaped, resource):
-            imports.add(f"{package}.gen.runtime", name)
-        if resource.name_class and shaped.kind is not Kind.LIST:
-            imports.add(f"{package}.gen.names", resource.name_class)
-        stamp = self._api.message_by_name[shaped.resource].field("create_time")
-        message = self._reference(shaped.resource, imports, f"{package}.gen.") if shaped.kind is Kind.CREATE else ""
-        return BodyView(
-            about=pycode.docstring(_behaviour(shaped, resource), 4),
-            resource=message,
-            variable=resource.variable,
-            repository=resource.attribute,
-            name_class=resource.name_class,
-            key=shaped.key,
-            resource_key=shaped.resource_key,
-            body=shaped.body,
-            wanted_id=shaped.wanted_id,
-            parent=shaped.parent,
-            items=shaped.items,
-            wrapper=shaped.wrapper,
-            stamped=stamp is not None and stamp.type_name == "google.protobuf.Timestamp",
+        gen = f"{self._unit.package}.gen"
+        request = self._api.message_by_name[method.input]
+        force = request.field("force")
+        state = self._api.message_by_name[shaped.resource] if shaped.body else request
+        words = Words(
+            runtime=lambda name: imports.add(f"{gen}.runtime", name),
+            name_class=lambda: imports.add(f"{gen}.names", resource.name_class),
+            response=response,
+            empty=not self._api.message_by_name[method.output].fields,
+            etag=state.field("etag") is not None,
+            children=self._children(resource) if force and force.type == "bool" else (),
+            single=self._single(shaped, imports) if shaped.single else None,
+        )
+        return body(shaped, resource, words)
+
+    def _children(self, resource: Resource) -> tuple[str, ...]:
+        """The repositories of what is below a resource: of patterns that begin with one of its own."""
+        above = tuple(f"{pattern}/" for pattern in resource.patterns)
+        others = (r for r in self._resources.values() if r != resource and above)
+        return tuple(r.attribute for r in others if any(pattern.startswith(above) for pattern in r.patterns))
+
+    def _single(self, shaped: Shape, imports: Imports) -> Single:
+        """The method that a batch does several times."""
+        service, _, name = shaped.single.rpartition(".")
+        attribute = self._attributes[service][name]
+        method = next(m for m in self._api.service_by_name[service].methods if m.name == name)
+        single = self._shapes[shaped.single]
+        folder = self._folders[service].replace("/", ".")
+        return Single(
+            handler=imports.add(f"{self._unit.package}.{folder}.{attribute}", attribute),
+            request=self._reference(method.input, imports, f"{self._unit.package}.gen.") if shaped.key else "",
+            key=single.key,
+            wrapper=single.wrapper,
         )
 
     def _signature(self, method: Method, attribute: str, response: str, imports: Imports) -> str:
@@ -563,6 +600,7 @@ class _Builder:
             uses=self._unit.uses,
             vendors=self._unit.vendors,
             variables=variables,
+            rules=self._has_rules,
         )
 
     def _first_test(self) -> tuple[str, str]:
@@ -585,7 +623,7 @@ class _Builder:
             for module, name in (("app", "build"), ("gen.runtime", "NotFound"), ("gen.runtime", "Settings")):
                 imports.add(f"{package}.{module}", name)
             request = self._reference(method.input, imports, f"{package}.gen.")
-            missing = re.sub(r"\{[^}]*\}", "none", _pattern(self._api.message_by_name[shaped.resource]) or "none")
+            missing = re.sub(r"\{[^}]*\}", "none", next(iter(self._resources[shaped.resource].patterns), "none"))
             call: tuple[str, ...] = (f"{request}({shaped.key}={pycode.literal(missing)})", "Call(build(settings))")
             body = [
                 f"def test_{attribute}_of_what_is_not_there() -> None:",
@@ -634,7 +672,8 @@ class _Builder:
         return top, "".join(f".{naming.identifier(part)}" for part in path[1:])
 
 
-_BODIES = {Kind.GET: "get", Kind.LIST: "list", Kind.CREATE: "create", Kind.DELETE: "delete"}
+# Attributes that no RPC of a client can have.
+_OF_EVERY_CLIENT = ("component", "connection_type", "service")
 
 _AIP = {
     Kind.GET: 131,
@@ -642,29 +681,11 @@ _AIP = {
     Kind.CREATE: 133,
     Kind.UPDATE: 134,
     Kind.DELETE: 135,
+    Kind.UNDELETE: 164,
     Kind.BATCH_GET: 231,
+    Kind.BATCH_CREATE: 233,
+    Kind.BATCH_DELETE: 235,
 }
-
-
-def _needed(shaped: Shape, resource: Resource) -> tuple[str, ...]:
-    """What the body of a standard method takes from the runtime."""
-    if shaped.kind is Kind.LIST:
-        return ()
-    if shaped.kind is Kind.CREATE:
-        return ("new_id",)
-    return ("NotFound",) if resource.name_class else ("InvalidArgument", "NotFound")
-
-
-def _behaviour(shaped: Shape, resource: Resource) -> str:
-    """What the body of a standard method answers where things go wrong."""
-    if shaped.kind is Kind.LIST:
-        return "A negative page_size, or a token from elsewhere, is INVALID_ARGUMENT (raised by list)."
-    noun = resource.variable.strip("_").replace("_", " ")
-    if shaped.kind is Kind.CREATE:
-        return f"{naming.article(noun).title()} {noun} that exists already is ALREADY_EXISTS (raised by add)."
-    if resource.name_class:
-        return f"A malformed name is INVALID_ARGUMENT (raised by parse); a missing {noun} is NOT_FOUND."
-    return f"An empty {shaped.key} is INVALID_ARGUMENT; a missing {noun} is NOT_FOUND."
 
 
 def rpc_attributes(service: Service) -> dict[str, str]:
@@ -677,12 +698,6 @@ def _about(method: Method, shaped: Shape) -> str:
     aip = f" (AIP-{_AIP[shaped.kind]})" if shaped.kind in _AIP else ""
     doc = method.doc or "the API says nothing about it yet; a comment above the RPC in the proto would stand here."
     return f"{method.name}{aip}: {doc[:1].lower() + doc[1:] if doc[1:2].islower() else doc}"
-
-
-def _pattern(message: Message) -> str:
-    """The first pattern of a resource, where names can be made from it (AIP-122): text and {variables}."""
-    patterns = message.resource.patterns if message.resource else ()
-    return next((p for p in patterns[:1] if _PATTERN.fullmatch(p)), "")
 
 
 def _collection(message: Message) -> str:
@@ -709,7 +724,7 @@ def _reserved(message: Message, path: str) -> Iterator[str]:
 def _variable(message: Message) -> str:
     """What a resource is called in a handler, beside the names that every handler has."""
     name = naming.identifier(naming.snake(message.name))
-    return f"{name}_" if name in ("context", "name", "new_id", "page", "request") else name
+    return f"{name}_" if name in LOCAL_NAMES or name == "new_id" else name
 
 
 def _vendor_class(name: str) -> str:

@@ -1,12 +1,14 @@
 """What kind of method an RPC is, and which of its fields are the resource, its key, its page and its mask.
 
 The rules are those of the API Improvement Proposals (https://google.aip.dev): Get 131, List 132, Create 133, Update
-134, Delete 135, pagination 158, BatchGet 231. They are read generously: an API that wraps the resource in its response
-(``GetUserResponse { User user }``) or calls the key ``id`` is recognised too. Whatever does not fit is CUSTOM.
+134, Delete 135, pagination 158, Undelete 164, BatchGet 231, BatchCreate 233, BatchDelete 235. They are read generously:
+an API that wraps the resource in its response (``GetUserResponse { User user }``) or calls the key ``id`` is recognised
+too. Whatever does not fit is CUSTOM.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -14,9 +16,12 @@ from typing import TYPE_CHECKING
 from scaffold.core import naming
 
 if TYPE_CHECKING:
-    from scaffold.core.api import Api, Field, Message, Method
+    from scaffold.core.api import Api, Field, Message, Method, Service
 
 EMPTY = "google.protobuf.Empty"
+_TIMESTAMP = "google.protobuf.Timestamp"
+
+_PATTERN = re.compile(r"[^{}*]*(?:\{[A-Za-z_][A-Za-z0-9_]*\}[^{}*]*)+")
 
 
 class Kind(Enum):
@@ -27,7 +32,10 @@ class Kind(Enum):
     CREATE = "Create"
     UPDATE = "Update"
     DELETE = "Delete"
+    UNDELETE = "Undelete"
     BATCH_GET = "BatchGet"
+    BATCH_CREATE = "BatchCreate"
+    BATCH_DELETE = "BatchDelete"
     CUSTOM = "custom"
 
 
@@ -35,10 +43,13 @@ class Kind(Enum):
 class Shape:
     """What an RPC is.
 
-    ``resource`` is the full name of the resource's message; ``key`` the request's field that names one (Get, Delete),
-    or the field with the list of names (BatchGet). ``resource_key`` is the resource's own field for it. ``body`` is the
-    request's field that holds the resource (Create, Update), ``wrapper`` the response's field that holds it where the
-    response is not the resource itself, ``items`` the response's list. Empty where there is none.
+    ``resource`` is the full name of the resource's message; ``key`` the request's field that names one (Get, Delete,
+    Undelete), or the field with the list of names (BatchGet, BatchDelete). ``resource_key`` is the resource's own field
+    for it, ``pattern`` the first one of its names. ``body`` is the request's field that holds the resource (Create,
+    Update) or the list of requests (BatchCreate, BatchDelete), ``wrapper`` the response's field that holds the resource
+    where the response is not the resource itself, ``items`` the response's list, ``total`` its field for the number of
+    resources in all pages. ``single`` is the full name of the method that a batch does several times. Empty where there
+    is none. ``soft`` says that what is deleted can be undeleted (Delete).
     """
 
     kind: Kind
@@ -53,6 +64,9 @@ class Shape:
     wrapper: str = ""
     mask: str = ""
     request_id: str = ""
+    single: str = ""
+    total: str = ""
+    soft: bool = False
 
     @property
     def standard(self) -> bool:
@@ -82,17 +96,52 @@ def shape(api: Api, method: Method) -> Shape:
     """What kind of method this is; CUSTOM for streams and whatever does not fit."""
     if method.client_streaming or method.server_streaming:
         return CUSTOM
-    request = api.message_by_name[method.input]
-    response = api.message_by_name[method.output]
     for prefix, recognise in _RECOGNISERS.items():
         noun = method.name.removeprefix(prefix)
         if noun and noun != method.name and noun[0].isupper():
-            found = recognise(api, noun, request, response) or CUSTOM
+            found = recognise(_Looked(api, method, noun)) or CUSTOM
             return found if found.writable else CUSTOM
     return CUSTOM
 
 
-def _get(api: Api, noun: str, request: Message, response: Message) -> Shape | None:
+def usable_patterns(resource: Message) -> tuple[str, ...]:
+    """The patterns of a resource, where names can be made from all of them (AIP-122): text and {variables}."""
+    patterns = resource.resource.patterns if resource.resource else ()
+    return patterns if all(_PATTERN.fullmatch(pattern) for pattern in patterns) else ()
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """A method that is looked at; ``noun`` is its name without the verb."""
+
+    api: Api
+    method: Method
+    noun: str
+
+    @property
+    def request(self) -> Message:
+        return self.api.message_by_name[self.method.input]
+
+    @property
+    def response(self) -> Message:
+        return self.api.message_by_name[self.method.output]
+
+    @property
+    def service(self) -> Service:
+        return self.api.service_by_name[self.method.full_name.rpartition(".")[0]]
+
+    def sibling(self, kind: Kind, resource: str) -> tuple[Method, Shape] | None:
+        """The method of the same service that does that with the same resource."""
+        for method in self.service.methods:
+            if method.name.startswith(kind.value):
+                found = shape(self.api, method)
+                if (found.kind, found.resource) == (kind, resource):
+                    return method, found
+        return None
+
+
+def _get(looked: _Looked) -> Shape | None:
+    api, noun, request, response = looked.api, looked.noun, looked.request, looked.response
     resource, wrapper = _unwrap(api, noun, response)
     if resource is None:
         return None
@@ -102,15 +151,33 @@ def _get(api: Api, noun: str, request: Message, response: Message) -> Shape | No
     return Shape(Kind.GET, resource.full_name, keys[0], keys[1], _pattern(resource), wrapper=wrapper)
 
 
-def _delete(api: Api, noun: str, request: Message, response: Message) -> Shape | None:
-    resource = _resource_called(api, noun, request)
-    if resource is None or (response.full_name != EMPTY and response.fields):
+def _delete(looked: _Looked) -> Shape | None:
+    api, noun, request, response = looked.api, looked.noun, looked.request, looked.response
+    resource, wrapper = _unwrap(api, noun, response)
+    gone = resource is None and (response.full_name == EMPTY or not response.fields)
+    if gone:
+        resource = _resource_called(api, noun, request)
+    keys = _keys(request, resource) if resource else None
+    if resource is None or keys is None:
         return None
-    keys = _keys(request, resource)
-    return Shape(Kind.DELETE, resource.full_name, keys[0], keys[1], _pattern(resource)) if keys else None
+    undelete = next((m for m in looked.service.methods if m.name == f"Undelete{noun}"), None)
+    soft = undelete is not None and shape(api, undelete).kind is Kind.UNDELETE
+    if not soft and (undelete is not None or not gone):
+        return None  # it answers with what is gone, or something is undeleted in a way that nobody knows here
+    return Shape(Kind.DELETE, resource.full_name, keys[0], keys[1], _pattern(resource), wrapper=wrapper, soft=soft)
 
 
-def _list(api: Api, noun: str, request: Message, response: Message) -> Shape | None:
+def _undelete(looked: _Looked) -> Shape | None:
+    resource, wrapper = _unwrap(looked.api, looked.noun, looked.response)
+    keys = _keys(looked.request, resource) if resource else None
+    deleted = resource.field("delete_time") if resource else None
+    if resource is None or keys is None or deleted is None or deleted.type_name != _TIMESTAMP or deleted.repeated:
+        return None
+    return Shape(Kind.UNDELETE, resource.full_name, keys[0], keys[1], _pattern(resource), wrapper=wrapper)
+
+
+def _list(looked: _Looked) -> Shape | None:
+    api, request, response = looked.api, looked.request, looked.response
     lists = [f for f in response.fields if f.repeated and f.type == "message"]
     size, token, following = request.field("page_size"), request.field("page_token"), response.field("next_page_token")
     if len(lists) != 1 or not (size and token and following):
@@ -121,7 +188,7 @@ def _list(api: Api, noun: str, request: Message, response: Message) -> Shape | N
     key = _own_key(resource)
     if resource.map_entry or key is None:
         return None
-    parent = request.field("parent")
+    parent, total = request.field("parent"), response.field("total_size")
     return Shape(
         Kind.LIST,
         resource.full_name,
@@ -129,10 +196,12 @@ def _list(api: Api, noun: str, request: Message, response: Message) -> Shape | N
         pattern=_pattern(resource),
         items=lists[0].name,
         parent="parent" if parent and parent.type == "string" and not parent.repeated else "",
+        total="total_size" if total and total.type in ("int32", "int64") and not total.repeated else "",
     )
 
 
-def _create(api: Api, noun: str, request: Message, response: Message) -> Shape | None:
+def _create(looked: _Looked) -> Shape | None:
+    api, noun, request, response = looked.api, looked.noun, looked.request, looked.response
     resource, wrapper = _unwrap(api, noun, response)
     if resource is None:
         return None
@@ -141,6 +210,9 @@ def _create(api: Api, noun: str, request: Message, response: Message) -> Shape |
     if body is None or key is None:
         return None
     wanted, parent = request.field(f"{naming.snake(resource.name)}_id"), request.field("parent")
+    has_parent = parent is not None and parent.type == "string" and not parent.repeated
+    if not _can_be_named(resource, has_parent):
+        return None
     request_id = request.field("request_id")
     return Shape(
         Kind.CREATE,
@@ -149,13 +221,14 @@ def _create(api: Api, noun: str, request: Message, response: Message) -> Shape |
         pattern=_pattern(resource),
         body=body.name,
         wanted_id=wanted.name if wanted and wanted.type == "string" and not wanted.repeated else "",
-        parent="parent" if parent and parent.type == "string" and not parent.repeated else "",
+        parent="parent" if has_parent else "",
         wrapper=wrapper,
         request_id="request_id" if request_id and request_id.type == "string" else "",
     )
 
 
-def _update(api: Api, noun: str, request: Message, response: Message) -> Shape | None:
+def _update(looked: _Looked) -> Shape | None:
+    api, noun, request, response = looked.api, looked.noun, looked.request, looked.response
     resource, wrapper = _unwrap(api, noun, response)
     if resource is None:
         return None
@@ -175,9 +248,10 @@ def _update(api: Api, noun: str, request: Message, response: Message) -> Shape |
     )
 
 
-def _batch_get(api: Api, noun: str, request: Message, response: Message) -> Shape | None:
+def _batch_get(looked: _Looked) -> Shape | None:
+    api, request, response = looked.api, looked.request, looked.response
     lists = [f for f in response.fields if f.repeated and f.type == "message"]
-    names = next((f for f in request.fields if f.name in ("names", "ids") and f.repeated and f.type == "string"), None)
+    names = next((f for f in request.fields if f.name in ("names", "ids") and _is_list_of_keys(f)), None)
     if len(lists) != 1 or names is None:
         return None
     resource = api.message_by_name[lists[0].type_name]
@@ -194,8 +268,57 @@ def _batch_get(api: Api, noun: str, request: Message, response: Message) -> Shap
     )
 
 
+def _batch_create(looked: _Looked) -> Shape | None:
+    lists = [f for f in looked.response.fields if f.repeated and f.type == "message"]
+    requests = looked.request.field("requests")
+    if len(lists) != 1 or requests is None or not requests.repeated:
+        return None
+    found = looked.sibling(Kind.CREATE, lists[0].type_name)
+    if found is None or found[0].input != requests.type_name:
+        return None
+    method, single = found
+    return Shape(
+        Kind.BATCH_CREATE,
+        single.resource,
+        resource_key=single.resource_key,
+        pattern=single.pattern,
+        body=requests.name,
+        items=lists[0].name,
+        single=method.full_name,
+    )
+
+
+def _batch_delete(looked: _Looked) -> Shape | None:
+    resource = _resource_called(looked.api, naming.pascal(naming.singular(naming.snake(looked.noun))), looked.request)
+    found = looked.sibling(Kind.DELETE, resource.full_name) if resource else None
+    if found is None:
+        return None
+    method, single = found
+    lists = [f for f in looked.response.fields if f.repeated and f.type_name == single.resource]
+    if len(lists) > 1 or bool(looked.response.fields) != bool(lists) or (lists and method.output != single.resource):
+        return None  # a list of what was deleted is made of the answers of Delete
+    names = next((f for f in looked.request.fields if f.name in ("names", "ids") and _is_list_of_keys(f)), None)
+    requests = looked.request.field("requests")
+    if names is None and (requests is None or not requests.repeated or requests.type_name != method.input):
+        return None
+    return Shape(
+        Kind.BATCH_DELETE,
+        single.resource,
+        key=names.name if names else "",
+        resource_key=single.resource_key,
+        pattern=single.pattern,
+        body="" if names or not requests else requests.name,
+        items=lists[0].name if lists else "",
+        single=method.full_name,
+        soft=single.soft,
+    )
+
+
 _RECOGNISERS = {
     "BatchGet": _batch_get,
+    "BatchCreate": _batch_create,
+    "BatchDelete": _batch_delete,
+    "Undelete": _undelete,
     "Get": _get,
     "List": _list,
     "Create": _create,
@@ -257,6 +380,19 @@ def _own_key(resource: Message) -> Field | None:
 
 def _is_key(field: Field) -> bool:
     return field.type == "string" and not field.repeated and not field.oneof
+
+
+def _is_list_of_keys(field: Field) -> bool:
+    return field.repeated and field.type == "string"
+
+
+def _can_be_named(resource: Message, has_parent: bool) -> bool:
+    """Whether a Create can make names: below a parent where the pattern has one, and from one id of the resource's own."""
+    patterns = usable_patterns(resource)
+    if not patterns:
+        return not has_parent
+    nested = any("{" in "/".join(pattern.split("/")[:-2]) for pattern in patterns)
+    return all(re.fullmatch(r"\{\w+\}", pattern.split("/")[-1]) for pattern in patterns) and (has_parent or not nested)
 
 
 def _pattern(resource: Message) -> str:

@@ -62,6 +62,7 @@ class NameView:
     class_name: str
     doc: str
     pattern: str
+    alternatives: str
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,10 @@ class ClientMethod:
 
 @dataclass(frozen=True)
 class ClientClass:
-    """The client of one service."""
+    """A client of one service; ``base`` is what it inherits from: the kind for event loops, or the other."""
 
     class_name: str
+    base: str
     doc: str
     component: str
     service: str
@@ -161,6 +163,7 @@ class MainView:
     package: str
     forward: str
     require: str
+    rules: bool
 
 
 @dataclass(frozen=True)
@@ -174,21 +177,10 @@ class BoundariesView:
 
 @dataclass(frozen=True)
 class BodyView:
-    """What the body of a standard method is made of; ``body``, ``key`` … are field names (see core/shapes.py)."""
+    """The body of a standard method: its docstring and its statements."""
 
     about: str
-    resource: str
-    variable: str
-    repository: str
-    name_class: str
-    key: str
-    resource_key: str
-    body: str
-    wanted_id: str
-    parent: str
-    items: str
-    wrapper: str
-    stamped: bool
+    lines: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -235,6 +227,7 @@ class SkeletonView:
     uses: tuple[str, ...]
     vendors: tuple[str, ...]
     variables: tuple[str, ...]
+    rules: bool
 
     @property
     def context(self) -> dict[str, object]:

@@ -80,7 +80,7 @@ def demo(folder: Path, say: Callable[[str], None], progress: Callable[[int], Non
         _regenerate(folder)
     else:
         say(f"making a workspace in {folder}")
-        generated = _make(folder)
+        generated = make_shop(folder)
         say(f"generated {generated.services} services, {generated.files} files, in {generated.seconds:.1f} s")
     say("starting everything: 3 stores, 1 process, 1 stand-in for the payment vendor")
     order, total, items, trace = _use(folder, say)
@@ -89,7 +89,8 @@ def demo(folder: Path, say: Callable[[str], None], progress: Callable[[int], Non
     return Shown(order, total, items, trace, traces.summary(trace).waiting.share, tested, generated)
 
 
-def _make(folder: Path) -> Generated:
+def make_shop(folder: Path) -> Generated:
+    """Make the shop in an empty folder, as far as files go. Raises ScaffoldError."""
     init(folder)
     workspace = Workspace.find(folder)
     protos = data.folder("protos")

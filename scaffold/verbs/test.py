@@ -8,22 +8,23 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from scaffold.contract import junit, ledger
 from scaffold.contract import plan as contract_plan
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
 from scaffold.verbs.generate import compile_api, open_workspace, with_services
 from scaffold.verbs.run import select
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from scaffold.core.settings import Settings, Unit
     from scaffold.shell.workspace import Workspace
 
-_RESULTS, _BETWEEN_RESULTS = ".FEPsxX", " []%0123456789\n"
+_RESULTS, _BETWEEN_RESULTS = ".FEKPsxX", " []%0123456789\n"
 _NEEDED = ("pytest", "hypothesis", "grpc", "sqlalchemy", "pydantic_settings", "opentelemetry.sdk", "httpx")
 
 
@@ -36,16 +37,21 @@ class Tally:
     failed: int
     pending: int
     skipped: int
+    known: int = 0
 
 
 @dataclass(frozen=True)
 class Tested:
-    """pytest's exit code, the tallies, and what it printed where that was asked for."""
+    """pytest's exit code, the tallies, and what it printed where that was asked for.
+
+    ``broken`` are the failures, each at the line of the proto that declares its RPC.
+    """
 
     exit_code: int
     tallies: tuple[Tally, ...]
     seconds: float
     output: str = ""
+    broken: tuple[Diagnostic, ...] = ()
 
 
 def test(
@@ -54,11 +60,16 @@ def test(
     arguments: Sequence[str] = (),
     *,
     no_pending: bool = False,
+    against: str = "",
+    metadata: Sequence[tuple[str, str]] = (),
+    junit_file: Path | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Tested:
     """Run the suites of the named components, or of all. ``arguments`` go to pytest. Raises ScaffoldError.
 
-    With ``progress`` nothing is printed: it is told the number of checks that have been carried out.
+    ``against`` is HOST:PORT of a component that is running; by default they are started here. ``metadata`` are headers of
+    every call. ``junit_file`` is written where pytest ran. With ``progress`` nothing is printed: it is told the number of
+    checks that have been carried out.
     """
     workspace, settings = open_workspace(start)
     missing = [name for name in _NEEDED if not _found(name)]
@@ -72,6 +83,15 @@ def test(
             )
         )
     chosen = select(settings, names)
+    if against and len(chosen) != 1:
+        raise ScaffoldError(
+            Diagnostic(
+                "which-component",
+                f"{against} is one component, and {len(chosen)} are to be tested",
+                None,
+                f"scaffold test NAME --against {against}",
+            )
+        )
     units = {unit.name: unit for unit in settings.components()}
     files = [f"{units[name].path}/tests/contract/test_contract.py" for name in chosen]
     ScaffoldError.raise_if(
@@ -79,6 +99,8 @@ def test(
         for f in files
         if not workspace.exists(f)
     )
+    if against:
+        _answers(against)
     if not files:
         raise ScaffoldError(
             Diagnostic(
@@ -87,14 +109,29 @@ def test(
         )
     with tempfile.TemporaryDirectory(prefix="scaffold-") as temporary:
         plan, report = Path(temporary, "plan.json"), Path(temporary, "report.json")
-        plan.write_text(plan_for(workspace, settings).dumps(), encoding="utf-8")
+        planned = with_metadata(plan_for(workspace, settings), metadata)
+        plan.write_text(planned.dumps(), encoding="utf-8")
         command = [sys.executable, "-m", "pytest", "-p", "scaffold.contract.plugin", "-p", "no:cacheprovider"]
         command += ["--rootdir", str(workspace.root), "-c", os.devnull, "--import-mode=importlib"]
         command += ["--contract-plan", str(plan), "--contract-workspace", str(workspace.root)]
         command += ["--contract-report", str(report), "-q"]
         command += ["--contract-no-pending"] * no_pending
+        command += ["--contract-against", against] if against else []
         code, output = _run([*command, *files, *arguments], workspace.root, progress)
-        return _tested(code, report, output)
+        return _tested(code, report, output, junit_file)
+
+
+def _answers(address: str) -> None:
+    """Make sure that somebody answers there. Raises ScaffoldError."""
+    from scaffold.contract.remote import Remote
+    from scaffold.contract.targets import TargetError
+
+    try:
+        Remote(address).probe()
+    except TargetError as error:
+        raise ScaffoldError(
+            Diagnostic("nobody-answers", str(error), None, "start it there first; `python -m PACKAGE --dev`, say")
+        ) from None
 
 
 def _run(command: Sequence[str], folder: Path, progress: Callable[[int], None] | None) -> tuple[int, str]:
@@ -135,7 +172,34 @@ def plan_for(workspace: Workspace, settings: Settings) -> contract_plan.Plan:
             metadata=metadata,
             places=places,
         )
-    return contract_plan.Plan(components)
+    return contract_plan.Plan(components, known_failures(workspace, components))
+
+
+def with_metadata(plan: contract_plan.Plan, metadata: Sequence[tuple[str, str]]) -> contract_plan.Plan:
+    """The plan with more headers in every call."""
+    components = {n: replace(c, metadata={**c.metadata, **dict(metadata)}) for n, c in plan.components.items()}
+    return replace(plan, components=components)
+
+
+def known_failures(workspace: Workspace, components: Collection[str]) -> tuple[ledger.Known, ...]:
+    """The workspace's ledger; nothing where there is none. Raises ScaffoldError with every mistake in it."""
+    path = workspace.root / ledger.FILE
+    if not path.is_file():
+        return ()
+    try:
+        entries = ledger.parse(path.read_text(encoding="utf-8"))
+        problems = tuple(
+            f'there is no component "{entry.component}"' for entry in entries if entry.component not in components
+        )
+    except ledger.LedgerError as error:
+        problems = error.problems
+    except UnicodeDecodeError:
+        problems = ("it is not UTF-8 text",)
+    ScaffoldError.raise_if(
+        Diagnostic("known-failures", problem, Location(ledger.FILE), "mend the entry, or take it out")
+        for problem in problems
+    )
+    return entries
 
 
 def _places(workspace: Workspace, settings: Settings, units: Sequence[Unit]) -> dict[str, str]:
@@ -155,7 +219,7 @@ def _places(workspace: Workspace, settings: Settings, units: Sequence[Unit]) -> 
     return places
 
 
-def _tested(exit_code: int, report: Path, output: str) -> Tested:
+def _tested(exit_code: int, report: Path, output: str, junit_file: Path | None) -> Tested:
     """Pytest's exit codes as ours: 1 and 5 (nothing was judged) are findings, the others are failures to run."""
     code = {0: 0, 1: 1, 5: 1, 130: 130}.get(exit_code, 2)
     try:
@@ -163,10 +227,36 @@ def _tested(exit_code: int, report: Path, output: str) -> Tested:
     except (OSError, ValueError):
         return Tested(code, (), 0.0, output)
     tallies = tuple(
-        Tally(name, *(int(table[result]) for result in ("passed", "failed", "pending", "skipped")))
+        Tally(name, *(int(table[result]) for result in ("passed", "failed", "pending", "skipped", "known")))
         for name, table in found["components"].items()
     )
-    return Tested(code, tallies, float(found["seconds"]), output)
+    if junit_file is not None:
+        junit_file.write_bytes(junit.dumps(found))
+    return Tested(code, tallies, float(found["seconds"]), output, _broken(found))
+
+
+def _broken(report: Mapping[str, Any]) -> tuple[Diagnostic, ...]:
+    """The failures of a report, for annotations."""
+    failures = [
+        (name, line)
+        for name, table in report["components"].items()
+        for line in table["checks"]
+        if line["result"] == "failed"
+    ]
+    return tuple(
+        Diagnostic(
+            "contract-broken",
+            f"{line['name']}: {line['summary'] or line['text']}",
+            _place(line["where"]),
+            f"scaffold test {name} -- -k {line['name']} --contract-seed {report['seed']}",
+        )
+        for name, line in failures
+    )
+
+
+def _place(where: str) -> Location | None:
+    path, _, line = where.rpartition(":")
+    return Location(path, int(line)) if path and line.isdigit() else None
 
 
 def _found(name: str) -> bool:

@@ -4,7 +4,36 @@ Importing this package registers them all with :mod:`scaffold.contract.checks.re
 run.
 """
 
-from scaffold.contract.checks import component, every, paging, resource
+from scaffold.contract.checks import (
+    batch,
+    behaviors,
+    component,
+    constraints,
+    every,
+    paging,
+    repeats,
+    resource,
+    softdelete,
+    streams,
+    update,
+    watch,
+)
 from scaffold.contract.checks.registry import Check, checks_of_component, checks_of_rpc
 
-__all__ = ["Check", "checks_of_component", "checks_of_rpc", "component", "every", "paging", "resource"]
+__all__ = [
+    "Check",
+    "batch",
+    "behaviors",
+    "checks_of_component",
+    "checks_of_rpc",
+    "component",
+    "constraints",
+    "every",
+    "paging",
+    "repeats",
+    "resource",
+    "softdelete",
+    "streams",
+    "update",
+    "watch",
+]

@@ -26,7 +26,7 @@ _PROTOBUF = "protobuf: https://protobuf.dev/programming-guides/proto3/#unknowns"
 _W3C = "W3C Trace Context: https://www.w3.org/TR/trace-context"
 
 # Statuses that say "broken here". Nothing that a caller is allowed to send may lead to them.
-_BROKEN = (grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS, grpc.StatusCode.UNIMPLEMENTED)
+BROKEN = (grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS, grpc.StatusCode.UNIMPLEMENTED)
 
 # Statuses by which a server could refuse a request because of what it does not understand in it. The others depend on
 # time and state, so comparing two calls by them would prove nothing.
@@ -62,7 +62,7 @@ def answers_valid_requests(trial: Trial) -> None:
 
     def judge(messages: tuple[Instance, ...]) -> None:
         outcome = trial.call(rpc, *messages)
-        if outcome.code in _BROKEN:
+        if outcome.code in BROKEN:
             trial.fail(f"a valid request was answered {outcome.code.name}")
         if outcome.ok and not rpc.method.server_streaming:
             trial.response(rpc, outcome)
@@ -82,10 +82,10 @@ def tolerates_unknown_fields(trial: Trial) -> None:
     requests = trial.requests(existing(trial)).with_unknown_fields(rpc.method.input, rpc.method.client_streaming)
 
     def judge(messages: tuple[Instance, ...]) -> None:
-        newer = trial.call(rpc, *messages)
+        newer = trial.call(rpc, *(trial.renewed(message) for message in messages))
         if newer.code not in _REFUSALS:
             return
-        known = tuple(_without_unknown_fields(message) for message in messages)
+        known = tuple(trial.renewed(_without_unknown_fields(message)) for message in messages)
         older = trial.call(rpc, *known)
         if older.code is not newer.code:
             trial.fail(f"with unknown fields the answer is {newer.code.name}, without them {older.code.name}")
@@ -144,7 +144,7 @@ def continues_the_trace(trial: Trial) -> None:
     def judge(messages: tuple[Instance, ...]) -> None:
         trace_id, parent_id = trial.fresh_trace()
         trial.call(rpc, *messages, metadata=traceparent(trace_id, parent_id), patiently=True)
-        served = _server_spans(trial, trace_id)
+        served = server_spans(trial, trace_id)
         if not served:
             trial.fail(f"no SERVER span in the caller's trace {trace_id}")
         if all(span.parent_id != parent_id for span in served):
@@ -157,9 +157,9 @@ def continues_the_trace(trial: Trial) -> None:
 _SPAN_SECONDS = 1.0
 
 
-def _server_spans(trial: Trial, trace_id: str) -> tuple[Span, ...]:
-    """The SERVER spans of a trace. A span ends a moment after the caller has its answer, so they are waited for."""
-    until = monotonic() + _SPAN_SECONDS
+def server_spans(trial: Trial, trace_id: str, seconds: float = _SPAN_SECONDS) -> tuple[Span, ...]:
+    """The SERVER spans of a trace, as soon as there are any. A span ends a moment after the caller has its answer."""
+    until = monotonic() + seconds
     while True:
         found = tuple(span for span in trial.subject.spans(trace_id) if span.kind == "SERVER")
         if found or monotonic() > until:

@@ -9,6 +9,7 @@ from grpc import StatusCode
 
 from scaffold.contract import names
 from scaffold.contract.checks.registry import of_kind, rpc_check
+from scaffold.contract.methods import both, children_of, undelete_of, with_request_field
 from scaffold.contract.resources import Made, Maker, difference, existing, keyed, must_make, unwrap
 from scaffold.contract.trial import Undecided
 from scaffold.contract.walk import names_in_all_pages
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _GET = "AIP-131 (https://google.aip.dev/131)"
 _CREATE = "AIP-133 (https://google.aip.dev/133)"
 _DELETE = "AIP-135 (https://google.aip.dev/135)"
+_ETAG = "AIP-154 (https://google.aip.dev/154)"
 _NAMES = "AIP-122 (https://google.aip.dev/122)"
 
 
@@ -145,9 +147,13 @@ def _deleted(trial: Trial) -> Made:
     return made
 
 
-@rpc_check(_DELETE, of_kind(Kind.DELETE, beside=(Kind.CREATE, Kind.GET)))
+def _for_good(schema: Schema, rpc: Rpc) -> bool:
+    return undelete_of(schema, rpc.shape.resource) is None
+
+
+@rpc_check(_DELETE, both(of_kind(Kind.DELETE, beside=(Kind.CREATE, Kind.GET)), _for_good))
 def deleted_is_not_found(trial: Trial) -> None:
-    """After a Delete, Get is NOT_FOUND."""
+    """After a Delete, Get is NOT_FOUND (where there is an Undelete, AIP-164 says otherwise)."""
     get = trial.schema.rpc_of(Kind.GET, trial.about.shape.resource)
     assert get is not None
     made = _deleted(trial)
@@ -171,3 +177,59 @@ def second_delete_is_not_found(trial: Trial) -> None:
     made = _deleted(trial)
     outcome = trial.call(trial.about, keyed(trial, trial.about, made.name))
     trial.expect(outcome, StatusCode.NOT_FOUND, why="a second Delete")
+
+
+@rpc_check(_DELETE, both(of_kind(Kind.DELETE, beside=(Kind.CREATE,)), with_request_field("allow_missing", "bool")))
+def allow_missing_lets_delete_pass(trial: Trial) -> None:
+    """A Delete of what does not exist is OK with `allow_missing`."""
+    made = _deleted(trial)
+    never = f"{made.name.rpartition('/')[0]}/{trial.fresh_id()}" if "/" in made.name else trial.fresh_id()
+    for name in (made.name, never):
+        outcome = trial.call(trial.about, _with(keyed(trial, trial.about, name), "allow_missing", True))
+        trial.expect(outcome, StatusCode.OK, why=f"a Delete of {name!r}, which is not there, with allow_missing")
+
+
+@rpc_check(_ETAG, both(of_kind(Kind.DELETE, beside=(Kind.CREATE, Kind.GET)), with_request_field("etag")))
+def delete_with_a_stale_etag_is_aborted(trial: Trial) -> None:
+    """A Delete with another etag than the current one is ABORTED and deletes nothing; with the current one it deletes."""
+    get = trial.schema.rpc_of(Kind.GET, trial.about.shape.resource)
+    assert get is not None
+    maker = must_make(trial, trial.about.shape.resource)
+    made = maker.make(maker.parent())
+    stale = trial.call(trial.about, _with(keyed(trial, trial.about, made.name), "etag", '"stale"'))
+    trial.expect(stale, StatusCode.ABORTED, why="a Delete with the etag '\"stale\"'")
+    outcome = trial.call(get, keyed(trial, get, made.name))
+    trial.expect(outcome, StatusCode.OK, why="a Get after a Delete that was ABORTED")
+    got = unwrap(trial.response(get, outcome), get.shape)
+    current = getattr(got, "etag", "")
+    if current:
+        right = trial.call(trial.about, _with(keyed(trial, trial.about, made.name), "etag", current))
+        trial.expect(right, StatusCode.OK, why="a Delete with the current etag")
+
+
+def _has_children(schema: Schema, rpc: Rpc) -> bool:
+    return any(children_of(schema, rpc.shape.resource))
+
+
+@rpc_check(
+    _DELETE,
+    both(of_kind(Kind.DELETE, beside=(Kind.CREATE, Kind.GET)), with_request_field("force", "bool"), _has_children),
+)
+def children_need_force(trial: Trial) -> None:
+    """A Delete of what has something below it is FAILED_PRECONDITION; with `force` it deletes that too."""
+    get = trial.schema.rpc_of(Kind.GET, trial.about.shape.resource)
+    assert get is not None
+    maker = must_make(trial, trial.about.shape.resource)
+    made = maker.make(maker.parent())
+    below = Maker(trial, next(children_of(trial.schema, trial.about.shape.resource))).make(made.name)
+    outcome = trial.call(trial.about, keyed(trial, trial.about, made.name))
+    trial.expect(outcome, StatusCode.FAILED_PRECONDITION, why=f"a Delete of {made.name!r}, which has {below.name!r},")
+    still = trial.call(get, keyed(trial, get, made.name))
+    trial.expect(still, StatusCode.OK, why="a Get after a Delete that was refused")
+    forced = trial.call(trial.about, _with(keyed(trial, trial.about, made.name), "force", True))
+    trial.expect(forced, StatusCode.OK, why="a Delete with force")
+
+
+def _with(request: Instance, field: str, value: object) -> Instance:
+    setattr(request, field, value)
+    return request

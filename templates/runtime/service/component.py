@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .rpc import Service
+    from .rpc import Rules, Service
     from .settings import ServiceSettings
 
 SettingsT = TypeVar("SettingsT", bound="ServiceSettings")
@@ -22,7 +22,7 @@ class Component(Generic[SettingsT, InterceptorT]):
     ``name`` is the component's own, ``package`` the one it is imported by; ``digest`` identifies its API.
     ``build`` makes the app that handlers find in their call, ``interceptors`` what stands around them, outermost first.
     ``forward_headers`` and ``require_headers`` are those that matter to every component of the workspace; the settings of
-    the same name add to them.
+    the same name add to them. ``rules`` are the constraints of the API, where it has any.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Component(Generic[SettingsT, InterceptorT]):
     services: tuple[Service, ...]
     forward_headers: tuple[str, ...] = ()
     require_headers: tuple[str, ...] = ()
+    rules: Rules | None = None
 
     @property
     def program(self) -> str:

@@ -37,19 +37,39 @@ if TYPE_CHECKING:
     from ..service.problems import MissingHandlers, SettingsError, StartError
     from ..service.rpc import Rpc, Service, require
     from .database import Database
+    from .fields import given
+    from .replay import Answers
     from .repository import Held, Page, Repository
     from .server import Component, Interceptor, run, start
     from .settings import Settings
+    from .standard import (
+        Descendants,
+        Resources,
+        batch_create_resources,
+        batch_delete_resources,
+        batch_get_resources,
+        check_etag,
+        create_resource,
+        delete_resource,
+        get_resource,
+        list_resources,
+        once,
+        soft_delete_resource,
+        undelete_resource,
+        update_resource,
+    )
 
 __all__ = [
     "Aborted",
     "AlreadyExists",
+    "Answers",
     "Call",
     "Cancelled",
     "Component",
     "DataLoss",
     "Database",
     "DeadlineExceeded",
+    "Descendants",
     "FailedPrecondition",
     "HandlerPending",
     "Held",
@@ -64,6 +84,7 @@ __all__ = [
     "Repository",
     "ResourceExhausted",
     "ResourceName",
+    "Resources",
     "Rpc",
     "Running",
     "Service",
@@ -76,10 +97,23 @@ __all__ = [
     "Unavailable",
     "Unimplemented",
     "Unknown",
+    "batch_create_resources",
+    "batch_delete_resources",
+    "batch_get_resources",
+    "check_etag",
+    "create_resource",
+    "delete_resource",
+    "get_resource",
+    "given",
+    "list_resources",
     "new_id",
+    "once",
     "require",
     "run",
+    "soft_delete_resource",
     "start",
+    "undelete_resource",
+    "update_resource",
 ]
 
 _HOMES = {
@@ -121,6 +155,8 @@ _HOMES = {
         "require",
     ),
     ".database": ("Database",),
+    ".fields": ("given",),
+    ".replay": ("Answers",),
     ".repository": (
         "Held",
         "Page",
@@ -133,6 +169,22 @@ _HOMES = {
         "start",
     ),
     ".settings": ("Settings",),
+    ".standard": (
+        "Descendants",
+        "Resources",
+        "batch_create_resources",
+        "batch_delete_resources",
+        "batch_get_resources",
+        "check_etag",
+        "create_resource",
+        "delete_resource",
+        "get_resource",
+        "list_resources",
+        "once",
+        "soft_delete_resource",
+        "undelete_resource",
+        "update_resource",
+    ),
 }
 
 if not TYPE_CHECKING:  # a type checker would believe that every name is here

@@ -125,6 +125,17 @@ def scaffold(folder: Path, *arguments: str) -> None:
     )
 
 
+# What the generator writes works; this is what it looks like before somebody has written it.
+PENDING = """\
+from catalog.app import Context
+from catalog.gen.api import BatchGetProductsRequest, BatchGetProductsResponse
+from catalog.gen.runtime import HandlerPending
+
+def batch_get_products(request: BatchGetProductsRequest, context: Context) -> BatchGetProductsResponse:
+    raise HandlerPending("services/catalog/src/catalog/handlers/batch_get_products.py")
+"""
+
+
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store as it is generated (BatchGetProducts is not written), and a process over it with a vendor."""
@@ -137,6 +148,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = folder / "scaffold.toml"
     text = settings.read_text().replace('uses = ["catalog"]', 'uses = ["catalog"]\nvendors = ["quotes"]')
     settings.write_text(text + '\n[vendors.quotes]\nenv = ["QUOTES_URL", "QUOTES_KEY"]\n')
+    catalog = folder / "services" / "catalog" / "src" / "catalog"
+    (catalog / "handlers" / "batch_get_products.py").write_text(PENDING)
     deals = folder / "services" / "deals" / "src" / "deals"
     (deals / "app.py").write_text(DEALS_APP)
     (deals / "handlers" / "get_deal.py").write_text(GET_DEAL)

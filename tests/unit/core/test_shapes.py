@@ -81,7 +81,9 @@ STANDARD = {
         _CART
         + "message R { string parent = 3; int32 page_size = 1; string page_token = 2; }"
         + "message L { repeated Cart items = 1; string next_page_token = 2; int32 total_size = 3; }",
-        Shape(Kind.LIST, CART, resource_key="name", pattern=PATTERN, items="items", parent="parent"),
+        Shape(
+            Kind.LIST, CART, resource_key="name", pattern=PATTERN, items="items", parent="parent", total="total_size"
+        ),
     ),
     "create": (
         "CreateCart(R) returns (Cart)",

@@ -236,19 +236,25 @@ def test_edit_leaves_all_as_it_was_when_it_fails(books: Repository[Message]) -> 
     books.add("books/2", book("still writable"))
 
 
-def test_an_etag_is_that_of_the_content(books: Repository[Message]) -> None:
+def test_every_change_gives_another_etag(books: Repository[Message]) -> None:
     def etag() -> str:
         with books.edit("books/1") as held:
             return held.etag
 
     books.add("books/1", book("one"))
-    first = etag()
-    assert first
-    assert etag() == first
-    books.put("books/1", book("two"))
-    assert etag() != first
-    books.put("books/1", book("one"))
-    assert etag() == first
+    seen = [etag()]
+    assert etag() == seen[0]
+    assert seen[0].startswith('"') and seen[0].endswith('"'), "RFC 7232"
+    for text in ("two", "one"):
+        books.put("books/1", book(text))
+        seen.append(etag())
+    with books.edit("books/1") as held:
+        held.message = book("three")
+    seen.append(etag())
+    books.delete("books/1")
+    books.add("books/1", book("one"))
+    seen.append(etag())
+    assert len(set(seen)) == 5
 
 
 def instants(url: str) -> tuple[str, str]:
@@ -445,16 +451,21 @@ def test_urls_that_cannot_be_used(url: str) -> None:
 
 
 def test_the_statements_are_right_for_postgresql(books: Repository[Message]) -> None:
-    statements = repository_module._Statements(books.table, "postgresql")
-    said = {
-        name: str(statement.compile(dialect=postgresql.dialect())).replace("\n", "")  # type: ignore[no-untyped-call]
-        for name, statement in vars(statements).items()
-    }
-    assert said["lock"].endswith(" FOR UPDATE")
-    assert "pg_advisory_xact_lock(hashtextextended(" in said["claim"]
-    assert said["add"].endswith("ON CONFLICT (name) DO NOTHING")
-    assert "ON CONFLICT (name) DO UPDATE SET" in said["put"]
-    assert "LIMIT %(most)s" in said["list_below"]
+    statements = repository_module._Statements(books.table, None, "postgresql")
+
+    def said(statement: sa.ClauseElement) -> str:
+        return " ".join(str(statement.compile(dialect=postgresql.dialect())).split())  # type: ignore[no-untyped-call]
+
+    assert said(statements.lock).endswith(" FOR UPDATE")
+    assert "pg_advisory_xact_lock(hashtextextended(" in said(statements.claim)
+    assert said(statements.add).endswith("ON CONFLICT (name) DO NOTHING")
+    assert "ON CONFLICT (name) DO UPDATE SET" in said(statements.put)
+    by_name = repository_module._View("name", below="users/-")
+    listing = said(statements.page(by_name, continued=True))
+    assert 'ORDER BY books.name COLLATE "C" ASC LIMIT %(most)s' in listing
+    assert "books.parent LIKE %(below)s" in listing
+    assert statements.place(by_name, "users/a_b")["below"] == "users/%"
+    assert statements.place(repository_module._View(below="a_b/-"), "")["below"] == r"a\_b/%"
 
 
 def test_the_table_is_right_for_postgresql(books: Repository[Message]) -> None:

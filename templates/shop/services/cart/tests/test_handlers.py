@@ -7,7 +7,7 @@ import pytest
 
 from cart.app import Context, build
 from cart.gen.api import AddItemRequest, Cart, EmptyCartRequest, GetCartRequest, Item, RemoveItemRequest
-from cart.gen.runtime import Call, FailedPrecondition, InvalidArgument, NotFound, Settings
+from cart.gen.runtime import Aborted, Call, FailedPrecondition, InvalidArgument, NotFound, Settings
 from cart.handlers.add_item import add_item
 from cart.handlers.empty_cart import empty_cart
 from cart.handlers.get_cart import get_cart
@@ -114,6 +114,33 @@ def test_a_cart_can_be_emptied_twice_and_filled_again(context: Context) -> None:
     assert stored(context) == []
     empty_cart(EmptyCartRequest(name="carts/1"), context)
     assert lines(add(context, CUP, 1)) == [(CUP, 1)]
+
+
+def test_every_change_gives_another_etag(context: Context) -> None:
+    first = add(context, CUP, 1)
+    assert first.etag
+    assert get_cart(GetCartRequest(name="carts/1"), context).etag == first.etag
+    assert add(context, CUP, 1).etag != first.etag
+
+
+def test_only_the_cart_that_is_meant_is_emptied(context: Context) -> None:
+    bought = add(context, CUP, 1)
+    changed = add(context, POT, 1)
+    with pytest.raises(Aborted):
+        empty_cart(EmptyCartRequest(name="carts/1", etag=bought.etag), context)
+    assert stored(context) == [(CUP, 1), (POT, 1)]
+    for _ in range(2):
+        empty_cart(EmptyCartRequest(name="carts/1", etag=changed.etag), context)
+    assert stored(context) == []
+
+
+def test_a_cart_that_was_filled_again_with_the_same_is_another_one(context: Context) -> None:
+    bought = add(context, CUP, 1)
+    empty_cart(EmptyCartRequest(name="carts/1"), context)
+    add(context, CUP, 1)
+    with pytest.raises(Aborted):
+        empty_cart(EmptyCartRequest(name="carts/1", etag=bought.etag), context)
+    assert stored(context) == [(CUP, 1)]
 
 
 def test_nothing_is_lost_when_many_add_at_once(tmp_path: Path) -> None:

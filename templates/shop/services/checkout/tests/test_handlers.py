@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import httpx
@@ -12,6 +13,8 @@ from checkout.gen.api import PlaceOrderRequest, PlaceOrderResponse
 from checkout.gen.clients import cart, catalog, orders
 from checkout.gen.messages.google_type import Money
 from checkout.gen.runtime import (
+    Aborted,
+    AlreadyExists,
     Call,
     DeadlineExceeded,
     FailedPrecondition,
@@ -36,20 +39,26 @@ POT = catalog.Product(name="products/moka-pot", title="Moka pot", price=euros(49
 
 
 class FakeCart(cart.Client):
-    """A cart service with one cart in it."""
+    """A cart service; every cart holds the same, its etag says how much that is."""
 
     def __init__(self, *items: cart.Item) -> None:
         self.items = list(items)
-        self.emptied = 0
+        self.emptied: list[str] = []
+
+    @property
+    def etag(self) -> str:
+        return f'"{len(self.items)}"'
 
     async def get_cart(self, request: cart.GetCartRequest, *, timeout: float | None = None) -> cart.Cart:
-        return cart.Cart(name=request.name, items=self.items)
+        return cart.Cart(name=request.name, items=self.items, etag=self.etag)
 
     async def empty_cart(
         self, request: cart.EmptyCartRequest, *, timeout: float | None = None
     ) -> cart.EmptyCartResponse:
+        if self.items and request.etag != self.etag:
+            raise Aborted("the cart has changed")
         self.items.clear()
-        self.emptied += 1
+        self.emptied.append(request.name)
         return cart.EmptyCartResponse()
 
 
@@ -66,7 +75,7 @@ class FakeCatalog(catalog.Client):
         self.asked.append(len(request.names))
         for name in request.names:
             if name not in self.products:
-                raise NotFound(name, metadata={"product": name})
+                raise NotFound(name, metadata={"name": name})
         return catalog.BatchGetProductsResponse(products=[self.products[name] for name in request.names])
 
 
@@ -83,10 +92,10 @@ class FakeOrders(orders.Client):
         return self.orders[request.name]
 
     async def create_order(self, request: orders.CreateOrderRequest, *, timeout: float | None = None) -> orders.Order:
-        assert request.request_id == request.order_id
-        order = orders.Order(
-            name=f"orders/{request.order_id}", state=PENDING, lines=request.order.lines, total=request.order.total
-        )
+        order = orders.Order(name=f"orders/{request.order_id}", state=PENDING)
+        if order.name in self.orders:
+            raise AlreadyExists(order.name)
+        order.MergeFrom(request.order)
         self.orders[order.name] = order
         return order
 
@@ -105,9 +114,11 @@ class Vendor:
 
     status: int = 200
     requests: list[httpx.Request] = field(default_factory=list)
+    meanwhile: Callable[[], object] = list  # what happens while it thinks
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
+        self.meanwhile()
         return httpx.Response(self.status, json={"id": "ch_1"})
 
 
@@ -170,6 +181,41 @@ def test_a_repeated_purchase_gets_the_same_answer_and_is_not_charged_again(shop:
     assert len(shop.orders.orders) == 1
 
 
+GRINDER = cart.Item(product="products/grinder", quantity=1)
+
+
+def test_what_was_added_while_it_was_paid_for_stays_in_the_cart(shop: Shop) -> None:
+    shop.vendor.meanwhile = lambda: shop.cart.items.append(GRINDER)
+    assert shop.place_order() == PlaceOrderResponse(order="orders/7c1d", total=euros(69, 700_000_000))
+    assert GRINDER in shop.cart.items
+
+
+def test_a_repeated_purchase_leaves_a_cart_alone_that_was_filled_again(shop: Shop) -> None:
+    first = shop.place_order()
+    shop.cart.items.append(GRINDER)
+    assert shop.place_order() == first
+    assert shop.cart.items == [GRINDER]
+
+
+def test_a_repeated_purchase_leaves_another_cart_alone(shop: Shop) -> None:
+    first = shop.place_order()
+    assert shop.place_order(cart="carts/2") == first
+    assert shop.cart.emptied == ["carts/1", "carts/1"]
+
+
+def test_a_try_at_the_same_time_that_was_faster_decides_what_is_bought(shop: Shop) -> None:
+    async def too_late(request: orders.GetOrderRequest, *, timeout: float | None = None) -> orders.Order:
+        shop.orders.get_order = found  # type: ignore[method-assign]
+        raise NotFound(request.name)
+
+    first = shop.place_order()
+    shop.cart.items.append(GRINDER)
+    shop.catalog.products[GRINDER.product] = catalog.Product(name=GRINDER.product, price=euros(1000))
+    found, shop.orders.get_order = shop.orders.get_order, too_late  # type: ignore[method-assign]
+    assert shop.place_order() == first
+    assert (len(shop.vendor.requests), shop.cart.items) == (1, [GRINDER])
+
+
 def test_a_declined_payment_cancels_the_order_and_keeps_the_cart(shop: Shop) -> None:
     shop.vendor.status = 402
     refusal = shop.refusal(token="declined")
@@ -229,11 +275,11 @@ def test_a_product_that_is_gone_is_named(shop: Shop) -> None:
 
 
 def test_a_large_cart_is_looked_up_in_parts() -> None:
-    products = [catalog.Product(name=f"products/{number}", price=euros(1)) for number in range(250)]
+    products = [catalog.Product(name=f"products/{number}", price=euros(1)) for number in range(2500)]
     shop = Shop(*(cart.Item(product=product.name, quantity=1) for product in products))
     shop.catalog = FakeCatalog(*products)
-    assert shop.place_order().total == euros(250)
-    assert shop.catalog.asked == [100, 100, 50]
+    assert shop.place_order().total == euros(2500)
+    assert shop.catalog.asked == [1000, 1000, 500]
 
 
 @pytest.mark.parametrize(
@@ -250,7 +296,11 @@ def test_a_large_cart_is_looked_up_in_parts() -> None:
 def test_malformed_requests_reach_nobody(shop: Shop, request_: dict[str, str]) -> None:
     with pytest.raises(InvalidArgument):
         shop.place_order(**request_)
-    assert (shop.catalog.asked, shop.orders.orders, shop.vendor.requests, shop.cart.emptied) == ([], {}, [], 0)
+    assert (shop.catalog.asked, shop.orders.orders, shop.vendor.requests, shop.cart.emptied) == ([], {}, [], [])
+
+
+def basket(*items: cart.Item) -> cart.Cart:
+    return cart.Cart(name="carts/1", items=items)
 
 
 @pytest.mark.parametrize(
@@ -265,7 +315,7 @@ def test_malformed_requests_reach_nobody(shop: Shop, request_: dict[str, str]) -
 )
 def test_sums_are_exact(price_of_one: Money, quantity: int, total: Money) -> None:
     product = catalog.Product(name=CUP.name, price=price_of_one)
-    assert price([cart.Item(product=CUP.name, quantity=quantity)], [product]).total == total
+    assert price(basket(cart.Item(product=CUP.name, quantity=quantity)), [product]).total == total
 
 
 @pytest.mark.parametrize(
@@ -281,13 +331,13 @@ def test_sums_are_exact(price_of_one: Money, quantity: int, total: Money) -> Non
 def test_prices_without_a_sum_are_refused(prices: tuple[Money, Money]) -> None:
     products = [catalog.Product(name=f"products/{number}", price=price) for number, price in enumerate(prices)]
     with pytest.raises(FailedPrecondition) as raised:
-        price([cart.Item(product=product.name, quantity=1) for product in products], products)
+        price(basket(*(cart.Item(product=product.name, quantity=1) for product in products)), products)
     assert raised.value.reason == "TOTAL_INVALID"
 
 
 def test_a_price_list_may_lack_a_product() -> None:
     with pytest.raises(FailedPrecondition) as raised:
-        price([cart.Item(product=CUP.name, quantity=1)], [POT])
+        price(basket(cart.Item(product=CUP.name, quantity=1)), [POT])
     assert raised.value.reason == "PRODUCT_GONE"
 
 

@@ -105,6 +105,12 @@ def test_a_repeated_request_gets_the_first_answer_and_records_nothing(context: C
     assert names(context) == [first.name]
 
 
+def test_a_request_id_is_for_one_request(context: Context) -> None:
+    create(context, "7c1d", request_id="r1")
+    with pytest.raises(InvalidArgument):
+        create(context, "7c1e", request_id="r1")
+
+
 def test_an_order_is_paid_in_one_step(context: Context) -> None:
     created = create(context, "7c1d")
     paid = update(context, Order(state=PAID, payment="ch_1"), "state", "payment")
@@ -146,8 +152,16 @@ def test_only_what_the_mask_names_changes(context: Context) -> None:
 @pytest.mark.parametrize("paths", [[], ["*"]])
 def test_other_fields_do_not_change_without_a_mask_or_with_a_full_one(context: Context, paths: list[str]) -> None:
     created = create(context, "7c1d")
-    order = update(context, Order(state=CANCELLED, total=Money(currency_code="EUR")), *paths)
-    assert (order.state, order.total) == (CANCELLED, created.total)
+    order = update(context, Order(state=CANCELLED), *paths)
+    assert (order.state, order.lines, order.total) == (CANCELLED, created.lines, created.total)
+
+
+@pytest.mark.parametrize("paths", [[], ["*"], ["state", "total"]])
+def test_what_was_bought_cannot_change(context: Context, paths: list[str]) -> None:
+    created = create(context, "7c1d")
+    with pytest.raises(InvalidArgument):
+        update(context, Order(state=CANCELLED, total=Money(currency_code="EUR")), *paths)
+    assert stored(context) == created
 
 
 def test_without_a_mask_what_is_not_set_stays(context: Context) -> None:
@@ -155,7 +169,7 @@ def test_without_a_mask_what_is_not_set_stays(context: Context) -> None:
     assert update(context, Order()) == created
 
 
-@pytest.mark.parametrize("path", ["total", "lines", "name", "state.x", "no_such_field", ""])
+@pytest.mark.parametrize("path", ["total", "lines", "state.x", "no_such_field", "", "*"])
 def test_other_fields_in_the_mask_are_invalid(context: Context, path: str) -> None:
     create(context, "7c1d")
     with pytest.raises(InvalidArgument):

@@ -11,24 +11,24 @@ NANOS = 10**9
 _UNITS_END = 2**63  # Money.units is an int64
 
 
-def price(items: Sequence[cart.Item], products: Iterable[catalog.Product]) -> orders.Order:
-    """The order that buys these items, by today's titles and prices.
+def price(basket: cart.Cart, products: Iterable[catalog.Product]) -> orders.Order:
+    """The order that buys what is in the cart, by today's titles and prices.
 
     FAILED_PRECONDITION: CART_EMPTY; PRODUCT_GONE when a product of the cart is not among `products`; TOTAL_INVALID when
     the prices give no sum that could be charged.
     """
-    if not items:
+    if not basket.items:
         raise FailedPrecondition("there is nothing in the cart", reason="CART_EMPTY")
     by_name = {product.name: product for product in products}
     lines = []
-    for item in items:
+    for item in basket.items:
         if item.product not in by_name:
             raise product_gone(item.product)
         product = by_name[item.product]
         lines.append(
             orders.OrderLine(product=product.name, title=product.title, quantity=item.quantity, price=product.price)
         )
-    return orders.Order(lines=lines, total=total(lines))
+    return orders.Order(lines=lines, total=total(lines), cart=basket.name, cart_etag=basket.etag)
 
 
 def total(lines: Sequence[orders.OrderLine]) -> Money:

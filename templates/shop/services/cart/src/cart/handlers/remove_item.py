@@ -17,5 +17,7 @@ def remove_item(request: RemoveItemRequest, context: Context) -> Cart:
         if line is None:
             raise NotFound(product, message=f"{product} is not in {name}")
         cart.items.remove(line)
-        held.message = cart if cart.items else None  # an empty cart is one that nobody has put anything into
+        if not cart.items:  # an empty cart is one that nobody has put anything into
+            cart = Cart(name=str(name))
+            held.message = None
     return cart

@@ -6,7 +6,7 @@ from checkout.gen.clients import cart, orders
 from checkout.gen.runtime import InvalidArgument, NotFound, new_id
 from checkout.names import CartName, OrderName
 from checkout.rules import price
-from checkout.steps import look_up, settle
+from checkout.steps import empty, look_up, record, settle
 
 
 async def place_order(request: PlaceOrderRequest, context: Context) -> PlaceOrderResponse:
@@ -21,13 +21,11 @@ async def place_order(request: PlaceOrderRequest, context: Context) -> PlaceOrde
     except NotFound:
         basket = await app.cart.get_cart(cart.GetCartRequest(name=request.cart))
         products = await look_up(basket.items, app)
-        draft = price(basket.items, products)  # pure; raises CART_EMPTY, PRODUCT_GONE, TOTAL_INVALID
-        order = await app.orders.create_order(
-            orders.CreateOrderRequest(order=draft, order_id=request.request_id, request_id=request.request_id)
-        )
+        draft = price(basket, products)  # pure; raises CART_EMPTY, PRODUCT_GONE, TOTAL_INVALID
+        order = await record(draft, name, app)
     if order.state != orders.Order.PAID:
         order = await settle(order, request.payment_token, app)  # charges once: the order's name is the idempotency key
-    await app.cart.empty_cart(cart.EmptyCartRequest(name=request.cart))
+    await empty(order, app)  # the cart that was bought, and only that: the one in the request may be another by now
     return PlaceOrderResponse(order=order.name, total=order.total)
 
 
