@@ -16,6 +16,11 @@ def _always() -> bool:
     return True
 
 
+def _sleep(seconds: float) -> bool:
+    time.sleep(seconds)
+    return True
+
+
 @dataclass(frozen=True)
 class Call(Generic[A]):
     """One call of a handler. In a unit test, make it by hand: ``Call(app=fake)``.
@@ -25,6 +30,7 @@ class Call(Generic[A]):
     ``metadata`` is what came with the call: its headers.
     ``deadline`` is when the caller stops waiting, on the clock of ``time.monotonic()``; None when it waits for ever.
     ``active`` tells whether somebody still waits for the answer; see :meth:`is_active`.
+    ``pause`` is how :meth:`wait` waits.
     """
 
     app: A
@@ -32,6 +38,7 @@ class Call(Generic[A]):
     metadata: Metadata = ()
     deadline: float | None = None
     active: Callable[[], bool] = field(default=_always, repr=False, compare=False)
+    pause: Callable[[float], bool] = field(default=_sleep, repr=False, compare=False)
 
     def time_remaining(self) -> float | None:
         """Seconds until the caller stops waiting, never below 0; None when it waits for ever."""
@@ -42,6 +49,16 @@ class Call(Generic[A]):
     def is_active(self) -> bool:
         """Whether the caller still waits. False once it cancelled, went away or its deadline passed: stop working."""
         return self.active()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait in a handler of a store that looks again and again: ``while context.wait(0.5): …``.
+
+        Returns whether the caller still waits; at once when it goes. (In a process: ``await asyncio.sleep(seconds)``, which
+        ends with the call.)
+
+        Raises :class:`Unavailable` when the service is about to stop, so that a stream does not hold it up.
+        """
+        return self.pause(seconds)
 
     def header(self, key: str) -> str | None:
         """The first text value of a header, or None. ``key`` is lower-case."""

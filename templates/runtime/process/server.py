@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable
 from concurrent.futures import Future
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -21,12 +21,12 @@ from ..common import errors, headers
 from ..common import tracing as tracing_setup
 from ..service import component as components
 from ..service import main
-from ..service.rpc import CallDetails, endpoints, load_handlers
+from ..service.rpc import CallDetails, endpoints, load_handlers, server_options
 from . import budget
 from .settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
     from typing import TypeAlias
 
@@ -159,8 +159,7 @@ class _Running:
         interceptors = tuple(component.interceptors(settings))
         server = grpc.aio.server(
             interceptors=settings.tracing.aio_server_interceptors(),
-            # Otherwise a second process could listen on the port too, and take half of the calls.
-            options=[("grpc.so_reuseport", 0)],
+            options=server_options(settings.max_message_bytes),
         )
         for endpoint in endpoints(component.services, self._handlers, app, settings):
             served = _Served(endpoint, interceptors, self._calls, settings.max_workers).method_handler()
@@ -233,39 +232,49 @@ class _Served:
         return self._endpoint.method_handler(self._respond_stream if streaming else self._respond)
 
     async def _respond(self, request: bytes | AsyncIterator[bytes], context: _Context) -> bytes:
-        with self._at_work():
-            try:
-                handler = await self._admit(context)
-                encode = handler.response_serializer or self._endpoint.encode
-                return encode(await self._awaited(await self._answer(handler, request, context)))
-            except BaseException as error:
-                await self._abort(error, context)
-
-    async def _respond_stream(self, request: bytes | AsyncIterator[bytes], context: _Context) -> AsyncIterator[bytes]:
-        with self._at_work():
-            try:
-                handler = await self._admit(context)
-                encode = handler.response_serializer or self._endpoint.encode
-                async with self._closing(await self._answer(handler, request, context)) as responses:
-                    async for response in responses:
-                        yield encode(response)
-            except GeneratorExit:  # the caller has gone
-                raise
-            except BaseException as error:
-                await self._abort(error, context)
-
-    @contextmanager
-    def _at_work(self) -> Iterator[None]:
-        """Keep the task of this call among those that somebody who stops the server waits for."""
-        task = cast("asyncio.Task[object]", asyncio.current_task())
-        self._calls.add(task)
+        task = self._begin()
         try:
-            yield
+            metadata, remaining = self._admit(context)
+            if not self._interceptors:
+                answer = self._handled(self._decoded(request), context, metadata, remaining)
+                return self._endpoint.encode(await self._awaited(answer))
+            handler = await self._intercepted(metadata)
+            encode = handler.response_serializer or self._endpoint.encode
+            return encode(await self._awaited(await self._answer(handler, request, context)))
+        except BaseException as error:
+            await self._abort(error, context)
         finally:
             self._calls.discard(task)
 
-    async def _admit(self, context: _Context) -> _Handler:
-        """Let the call in, or raise; returns the handler that the interceptors give."""
+    async def _respond_stream(self, request: bytes | AsyncIterator[bytes], context: _Context) -> AsyncIterator[bytes]:
+        task = self._begin()
+        try:
+            metadata, remaining = self._admit(context)
+            if self._interceptors:
+                handler = await self._intercepted(metadata)
+                encode = handler.response_serializer or self._endpoint.encode
+                answer = await self._answer(handler, request, context)
+            else:
+                encode = self._endpoint.encode
+                answer = self._handled(self._decoded(request), context, metadata, remaining)
+            async with self._closing(answer) as responses:
+                async for response in responses:
+                    yield encode(response)
+        except GeneratorExit:  # the caller has gone
+            raise
+        except BaseException as error:
+            await self._abort(error, context)
+        finally:
+            self._calls.discard(task)
+
+    def _begin(self) -> asyncio.Task[object]:
+        """Count the task of this call among those that somebody who stops the server waits for."""
+        task = cast("asyncio.Task[object]", asyncio.current_task())
+        self._calls.add(task)
+        return task
+
+    def _admit(self, context: _Context) -> tuple[Metadata, float | None]:
+        """Let the call in, or raise; returns its headers, and the seconds that its caller waits."""
         metadata = headers.receive(context.invocation_metadata())
         remaining = context.time_remaining()
         budget.deadline.set(None if remaining is None else time.monotonic() + remaining)
@@ -273,6 +282,10 @@ class _Served:
         if len(self._calls) > self._most_calls:
             raise errors.ResourceExhausted("too many calls at once", reason="TOO_MANY_CALLS")
         self._endpoint.admit(metadata, remaining)
+        return metadata, remaining
+
+    async def _intercepted(self, metadata: Metadata) -> _Handler:
+        """The handler that the interceptors give."""
         continuation: _Continuation = self._innermost
         for interceptor in reversed(self._interceptors):
             continuation = partial(interceptor.intercept_service, continuation)
@@ -290,7 +303,7 @@ class _Served:
         kind = self._endpoint.rpc.kind
         behaviour: _Behaviour | None = getattr(handler, kind)
         if behaviour is not None:
-            return behaviour(decode(request) if isinstance(request, bytes) else _decoded(request, decode), context)
+            return behaviour(self._decoded(request, decode), context)
         # An interceptor may turn away calls of every kind by one handler of the simplest kind, which aborts.
         refusal = cast("_Behaviour | None", handler.unary_unary)
         if refusal is not None:
@@ -298,16 +311,30 @@ class _Served:
         raise TypeError(f"an interceptor gave a handler that is not {kind} for {self._endpoint.name}")
 
     async def _call(self, request: Message | AsyncIterator[Message], context: _Context) -> object:
-        return await self._awaited(self._handled(request, context))
+        return await self._awaited(self._handled(request, context, headers.incoming.get(), context.time_remaining()))
 
     async def _call_stream(self, request: Message | AsyncIterator[Message], context: _Context) -> AsyncIterator[object]:
-        async with self._closing(self._handled(request, context)) as responses:
+        answer = self._handled(request, context, headers.incoming.get(), context.time_remaining())
+        async with self._closing(answer) as responses:
             async for response in responses:
                 yield response
 
-    def _handled(self, request: Message | AsyncIterator[Message], context: _Context) -> object:
-        call = self._endpoint.call(headers.incoming.get(), context.time_remaining(), partial(_is_active, context))
-        return self._endpoint.handler(request, call)
+    def _handled(
+        self,
+        request: Message | AsyncIterator[Message],
+        context: _Context,
+        metadata: Metadata,
+        remaining: float | None,
+    ) -> object:
+        return self._endpoint.handler(
+            request, self._endpoint.call(metadata, remaining, partial(_is_active, context), _not_in_a_process)
+        )
+
+    def _decoded(
+        self, request: bytes | AsyncIterator[bytes], decode: Callable[[bytes], Message] | None = None
+    ) -> Message | AsyncIterator[Message]:
+        decode = decode or self._endpoint.decode
+        return decode(request) if isinstance(request, bytes) else _decoded(request, decode)
 
     def _awaited(self, answer: object) -> Awaitable[object]:
         if not isinstance(answer, Awaitable):
@@ -339,6 +366,10 @@ def _is_cancelled() -> bool:
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+def _not_in_a_process(_seconds: float) -> bool:
+    raise RuntimeError("a handler that waits on the event loop stops all others: await asyncio.sleep(seconds)")
 
 
 def _is_active(context: _Context) -> bool:

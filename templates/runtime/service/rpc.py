@@ -20,7 +20,15 @@ import grpc
 
 from ..common import messages
 from ..common.call import Call
-from ..common.errors import DeadlineExceeded, Internal, InvalidArgument, StatusError, code_of, to_status
+from ..common.errors import (
+    DeadlineExceeded,
+    Internal,
+    InvalidArgument,
+    ResourceExhausted,
+    StatusError,
+    code_of,
+    to_status,
+)
 from .problems import MissingHandlers
 
 if TYPE_CHECKING:
@@ -138,6 +146,7 @@ class Endpoint:
         self._app = app
         self._tracing = settings.tracing
         self._require_headers = settings.require_headers
+        self._most_bytes = settings.max_message_bytes
 
     def method_handler(
         self,
@@ -146,7 +155,7 @@ class Endpoint:
         encode: Callable[[object], bytes] | None = None,
     ) -> grpc.RpcMethodHandler[Q, object]:
         """``behaviour`` as grpcio wants it for this kind of RPC; without ``decode`` and ``encode`` it works on bytes."""
-        return _MAKERS[self.rpc.kind](behaviour, decode, encode)
+        return method_handler(self.rpc.kind, behaviour, decode, encode)
 
     def admit(self, metadata: Metadata, time_remaining: float | None) -> None:
         """Refuse a call that nobody waits for any more, or that lacks a required header.
@@ -166,10 +175,16 @@ class Endpoint:
                     metadata={"headers": ",".join(missing)},
                 )
 
-    def call(self, metadata: Metadata, time_remaining: float | None, active: Callable[[], bool]) -> Call[object]:
-        """What the handler is given beside the request. ``time_remaining`` is in seconds."""
+    def call(
+        self,
+        metadata: Metadata,
+        time_remaining: float | None,
+        active: Callable[[], bool],
+        pause: Callable[[float], bool],
+    ) -> Call[object]:
+        """What the handler is given beside the request. ``time_remaining`` is in seconds; see :class:`Call`."""
         deadline = None if time_remaining is None else time.monotonic() + time_remaining
-        return Call(self._app, self.name, metadata, deadline, active)
+        return Call(self._app, self.name, metadata, deadline, active, pause)
 
     def decode(self, data: bytes) -> Message:
         """The request in ``data``. Raises :class:`Internal` when there is none: gRPC's own status for that."""
@@ -193,13 +208,25 @@ class Endpoint:
         return _closing(iter(answer))
 
     def encode(self, response: object) -> bytes:
-        """The response as bytes. Raises ``TypeError`` or ``ValueError`` (for the log) when it is not a valid one."""
+        """The response as bytes.
+
+        Raises ``TypeError`` or ``ValueError`` (for the log) when it is not a valid one, :class:`ResourceExhausted` when it
+        is too large: gRPC's own status for that, said before it is sent.
+        """
         if not isinstance(response, self.rpc.response):
             raise TypeError(
                 f"the handler {self.rpc.attribute} gave {_kind(response)}; {self.name} answers with "
                 f"{self.rpc.response.DESCRIPTOR.full_name}"
             )
-        return messages.encode(response)
+        data = messages.encode(response)
+        if len(data) > self._most_bytes:
+            logger.error("%s: a response of %d bytes; MAX_MESSAGE_BYTES is %d", self.name, len(data), self._most_bytes)
+            raise ResourceExhausted(
+                f"the response is larger than {self._most_bytes} bytes: ask for less at a time",
+                reason="MESSAGE_TOO_LARGE",
+                metadata={"bytes": str(len(data)), "most": str(self._most_bytes)},
+            )
+        return data
 
     def status(self, error: BaseException, active: bool) -> status_pb2.Status:
         """The status that answers ``error``; what the caller must not or cannot learn goes to the log, once.
@@ -229,6 +256,34 @@ def endpoints(
     for service in services:
         for rpc in service.rpcs:
             yield Endpoint(service.full_name, rpc, handlers[service.full_name][rpc.name], app, settings)
+
+
+def method_handler(
+    kind: str,
+    behaviour: Callable[..., object],
+    decode: Callable[[bytes], Q] | None = None,
+    encode: Callable[[object], bytes] | None = None,
+) -> grpc.RpcMethodHandler[Q, object]:
+    """``behaviour`` as grpcio wants it for a kind of RPC."""
+    return _MAKERS[kind](behaviour, decode, encode)
+
+
+def kind_of(handler: grpc.RpcMethodHandler[Q, object]) -> str:
+    """The kind of RPC that a handler of grpcio is for."""
+    return next(kind for kind in _MAKERS if getattr(handler, kind) is not None)
+
+
+def server_options(most_bytes: int) -> list[tuple[str, int]]:
+    """How gRPC's core treats a server's connections; ``most_bytes`` is the largest message."""
+    return [
+        # Otherwise a second process could listen on the port too, and take half of the calls.
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_receive_message_length", most_bytes),
+        ("grpc.max_send_message_length", most_bytes),
+        # A caller that vanished, without a word, holds its streams for a minute and a half and not for hours.
+        ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+    ]
 
 
 @contextmanager

@@ -115,6 +115,9 @@ class ServiceSettings(BaseSettings):
     )
     port: int = Field(default=50051, ge=0, le=65535, description="a port to listen on; 0 lets the system choose")
     max_workers: int = Field(default=16, ge=1, le=1024, description="how many calls are worked on at once, 1 to 1024")
+    max_message_bytes: int = Field(
+        default=4 * 1024 * 1024, ge=1024, le=2**31 - 1, description="the bytes of the largest message to take or send"
+    )
     grace_seconds: float = Field(
         default=10.0, ge=0, description="the seconds that calls get to end in when the service stops"
     )

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import count
-from typing import TYPE_CHECKING, NoReturn, Protocol, cast
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol, cast
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2
 
 from ..common import errors, headers
 from ..common import tracing as tracing_setup
 from ..service import component as components
 from ..service import main
-from ..service.rpc import CallDetails, endpoints, load_handlers
+from ..service.rpc import CallDetails, endpoints, kind_of, load_handlers, method_handler, server_options
 from .settings import Settings
+from .workers import OnThreads, Pause, Stopping, Threads, Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
+    from ..common.headers import Metadata
     from ..common.tracing import Tracing
     from ..service.component import Running
     from ..service.rpc import Endpoint
@@ -45,8 +44,6 @@ _FOR_EVER_SECONDS = 100 * 365 * 24 * 3600.0
 # Calls that are cancelled at the end of the grace get this long to notice.
 _CANCEL_SECONDS = 1.0
 
-_pool_numbers = count(1)
-
 
 def start(component: Component, settings: Settings | None = None, tracing: Tracing | None = None) -> Running:
     """Serve a store; returns at once. ``settings`` are by default read from the environment.
@@ -63,18 +60,18 @@ def start(component: Component, settings: Settings | None = None, tracing: Traci
     try:
         app = component.build(settings)
         interceptors = tuple(component.interceptors(settings))
-        workers = _Workers(component.name, settings.max_workers)
+        threads = Threads(component.name, settings)
+        stopping = Stopping()
         server = grpc.server(
-            workers,
-            interceptors=list(settings.tracing.server_interceptors()),
-            # Otherwise a second process could listen on the port too, and take half of the calls.
-            options=[("grpc.so_reuseport", 0)],
+            threads.calls, options=server_options(settings.max_message_bytes), maximum_concurrent_rpcs=threads.most
         )
-        for endpoint in endpoints(component.services, handlers, app, settings):
-            served = _Served(endpoint, interceptors).method_handler()
-            server.add_registered_method_handlers(endpoint.service, {endpoint.rpc.name: served})
+        served = [
+            _Served(endpoint, interceptors, threads, stopping)
+            for endpoint in endpoints(component.services, handlers, app, settings)
+        ]
+        server.add_generic_rpc_handlers((_Routes(served, settings.tracing.server_interceptors()),))
         names = [service.full_name for service in component.services]
-        healthy = _add_health(server, names)
+        healthy = _add_health(server, names, threads.door)
         if settings.dev:
             _add_reflection(server, names)
         port = _listen(server, settings)
@@ -84,7 +81,7 @@ def start(component: Component, settings: Settings | None = None, tracing: Traci
         if own_tracing is not None:
             own_tracing.shutdown()
         raise
-    return _Running(server, healthy, workers, settings, port, own_tracing)
+    return _Running(server, healthy, threads, stopping, settings, port, own_tracing)
 
 
 def run(component: Component, argv: Sequence[str] | None = None) -> int:
@@ -102,26 +99,6 @@ def run(component: Component, argv: Sequence[str] | None = None) -> int:
     return main.run(component, Settings, start, argv, tasks=[task])
 
 
-class _Workers(ThreadPoolExecutor):
-    """The threads that handlers run on, under a name that tells them from those of another server in this process."""
-
-    def __init__(self, component: str, most: int) -> None:
-        self._prefix = f"{component}-{next(_pool_numbers)}-"
-        super().__init__(most, thread_name_prefix=self._prefix)
-
-    def end(self, seconds: float) -> bool:
-        """Take no more work; returns whether all threads have ended, which they get ``seconds`` for.
-
-        A call that was cancelled is over for gRPC, while its handler may not have noticed.
-        """
-        until = time.monotonic() + seconds
-        self.shutdown(wait=False, cancel_futures=True)
-        threads = [thread for thread in threading.enumerate() if thread.name.startswith(self._prefix)]
-        for thread in threads:
-            thread.join(max(0.0, until - time.monotonic()))
-        return not any(thread.is_alive() for thread in threads)
-
-
 class _Running:
     """A store that serves: see :class:`Running`."""
 
@@ -129,14 +106,16 @@ class _Running:
         self,
         server: grpc.Server,
         healthy: health.HealthServicer,
-        workers: _Workers,
+        threads: Threads,
+        stopping: Stopping,
         settings: Settings,
         port: int,
         own_tracing: Tracing | None,
     ) -> None:
         self._server = server
         self._health = healthy
-        self._workers = workers
+        self._threads = threads
+        self._going = stopping
         self._settings = settings
         self._port = port
         self._own_tracing = own_tracing
@@ -157,8 +136,9 @@ class _Running:
         with self._stopping:
             if not self._stopped.is_set():
                 self._health.enter_graceful_shutdown()
+                self._going.begin()
                 self._server.stop(seconds).wait(seconds + _CANCEL_SECONDS)
-                self._drained = self._workers.end(_CANCEL_SECONDS)
+                self._drained = self._threads.end(_CANCEL_SECONDS)
                 self._settings.close()
                 if self._own_tracing is not None:
                     self._own_tracing.shutdown()
@@ -175,6 +155,29 @@ class _WithCode(Protocol):
     def code(self) -> grpc.StatusCode | None: ...
 
 
+class _Routes(grpc.GenericRpcHandler):
+    """Who answers which RPC: the endpoint itself, or, where all its threads have work, a refusal."""
+
+    def __init__(self, served: Sequence[_Served], interceptors: Sequence[grpc.ServerInterceptor]) -> None:
+        """``interceptors`` are those of tracing. Once here they cost less than at every call, and leave health alone."""
+        self._routes = {endpoint.method: endpoint.route(interceptors) for endpoint in served}
+
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, object] | None:
+        """The handler of a call; called by gRPC's polling thread, which must not wait here."""
+        route = self._routes.get(details.method)
+        if route is None:
+            return None
+        return route.refusal if route.workers.full else route.handler
+
+
+class _Route(NamedTuple):
+    """How an RPC is answered, by which threads, and how it is refused."""
+
+    workers: Workers
+    handler: grpc.RpcMethodHandler[bytes, object]
+    refusal: grpc.RpcMethodHandler[bytes, object]
+
+
 class _Served:
     """An RPC on the server: bytes in, bytes out, and whatever is raised between becomes a status.
 
@@ -182,20 +185,35 @@ class _Served:
     that waits stops the server; for health checks too, which carry no credentials; and send the text of what they raise.
     """
 
-    def __init__(self, endpoint: Endpoint, interceptors: Sequence[Interceptor]) -> None:
+    def __init__(
+        self, endpoint: Endpoint, interceptors: Sequence[Interceptor], threads: Threads, stopping: Stopping
+    ) -> None:
+        self.method = f"/{endpoint.name}"
         self._endpoint = endpoint
         self._interceptors = tuple(interceptors)
+        self._threads = threads
+        self._stopping = stopping
         # What interceptors see: an ordinary handler of messages.
         self._handler = endpoint.method_handler(self._call, endpoint.decode, endpoint.encode)
 
-    def method_handler(self) -> grpc.RpcMethodHandler[bytes, object]:
-        """The handler for grpcio, which works on bytes."""
-        streaming = self._endpoint.rpc.server_streaming
-        return self._endpoint.method_handler(self._respond_stream if streaming else self._respond)
+    def route(self, interceptors: Sequence[grpc.ServerInterceptor]) -> _Route:
+        """The handlers for grpcio, which work on bytes, within what tracing puts around them."""
+        rpc, threads = self._endpoint.rpc, self._threads
+        workers = threads.streams if rpc.client_streaming or rpc.server_streaming else threads.calls
+        handler: grpc.RpcMethodHandler[bytes, object] = self._endpoint.method_handler(
+            self._respond_stream if rpc.server_streaming else self._respond
+        )
+        # As a handler of a stream it is called at once: one of a single request would first wait for that.
+        refusal: grpc.RpcMethodHandler[bytes, object] = grpc.stream_unary_rpc_method_handler(self._refuse)
+        wrapped = [_within(each, interceptors, self.method) for each in (handler, refusal)]
+        return _Route(workers, _on(workers, wrapped[0]), _on(threads.door, wrapped[1]))
 
     def _respond(self, request: bytes | Iterator[bytes], context: grpc.ServicerContext) -> bytes:
         try:
-            handler = self._admit(context)
+            metadata, remaining = self._admit(context)
+            if not self._interceptors:
+                return self._endpoint.encode(self._handled(self._decoded(request), context, metadata, remaining))
+            handler = self._intercepted(metadata)
             encode = handler.response_serializer or self._endpoint.encode
             return encode(self._answer(handler, request, context))
         # SystemExit as well: grpcio would answer nothing, and the caller wait.
@@ -204,9 +222,15 @@ class _Served:
 
     def _respond_stream(self, request: bytes | Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         try:
-            handler = self._admit(context)
-            encode = handler.response_serializer or self._endpoint.encode
-            with self._endpoint.stream(self._answer(handler, request, context)) as responses:
+            metadata, remaining = self._admit(context)
+            if self._interceptors:
+                handler = self._intercepted(metadata)
+                encode = handler.response_serializer or self._endpoint.encode
+                answer = self._answer(handler, request, context)
+            else:
+                encode = self._endpoint.encode
+                answer = self._handled(self._decoded(request), context, metadata, remaining)
+            with self._endpoint.stream(answer) as responses:
                 for response in responses:
                     yield encode(response)
         except GeneratorExit:  # the caller has gone
@@ -214,16 +238,24 @@ class _Served:
         except BaseException as error:
             self._abort(error, context)
 
-    def _admit(self, context: grpc.ServicerContext) -> _Handler:
-        """Let the call in, or raise; returns the handler that the interceptors give."""
+    def _refuse(self, _requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+        streams = self._endpoint.rpc.client_streaming or self._endpoint.rpc.server_streaming
+        what = "streams" if streams else "calls"
+        self._abort(errors.ResourceExhausted(f"too many {what} at once", reason=f"TOO_MANY_{what.upper()}"), context)
+
+    def _admit(self, context: grpc.ServicerContext) -> tuple[Metadata, float | None]:
+        """Let the call in, or raise; returns its headers, and the seconds that its caller waits."""
         metadata = headers.receive(context.invocation_metadata())
-        self._endpoint.admit(metadata, _time_remaining(context))
-        if not self._interceptors:
-            return self._handler
+        remaining = _time_remaining(context)
+        self._endpoint.admit(metadata, remaining)
+        return metadata, remaining
+
+    def _intercepted(self, metadata: Metadata) -> _Handler:
+        """The handler that the interceptors give."""
         continuation: _Continuation = self._innermost
         for interceptor in reversed(self._interceptors):
             continuation = partial(interceptor.intercept_service, continuation)
-        handler = continuation(CallDetails(f"/{self._endpoint.name}", metadata))
+        handler = continuation(CallDetails(self.method, metadata))
         if handler is None:
             raise errors.Unimplemented("the method is not available")
         return handler
@@ -236,7 +268,7 @@ class _Served:
         kind = self._endpoint.rpc.kind
         behaviour: _Behaviour | None = getattr(handler, kind)
         if behaviour is not None:
-            return behaviour(decode(request) if isinstance(request, bytes) else _decoded(request, decode), context)
+            return behaviour(self._decoded(request, decode), context)
         # An interceptor may turn away calls of every kind by one handler of the simplest kind, which aborts.
         refusal = cast("_Behaviour | None", handler.unary_unary)
         if refusal is not None:
@@ -244,8 +276,23 @@ class _Served:
         raise TypeError(f"an interceptor gave a handler that is not {kind} for {self._endpoint.name}")
 
     def _call(self, request: Message | Iterator[Message], context: grpc.ServicerContext) -> object:
-        call = self._endpoint.call(headers.incoming.get(), _time_remaining(context), context.is_active)
-        return self._endpoint.handler(request, call)
+        return self._handled(request, context, headers.incoming.get(), _time_remaining(context))
+
+    def _handled(
+        self,
+        request: Message | Iterator[Message],
+        context: grpc.ServicerContext,
+        metadata: Metadata,
+        remaining: float | None,
+    ) -> object:
+        pause = Pause(context, self._stopping)
+        return self._endpoint.handler(request, self._endpoint.call(metadata, remaining, context.is_active, pause))
+
+    def _decoded(
+        self, request: bytes | Iterator[bytes], decode: Callable[[bytes], Message] | None = None
+    ) -> Message | Iterator[Message]:
+        decode = decode or self._endpoint.decode
+        return decode(request) if isinstance(request, bytes) else _decoded(request, decode)
 
     def _abort(self, error: BaseException, context: grpc.ServicerContext) -> NoReturn:
         if type(error) is Exception and not error.args and cast("_WithCode", context).code() is not None:
@@ -264,16 +311,45 @@ def _decoded(requests: Iterator[bytes], decode: Callable[[bytes], Message]) -> I
         raise errors.Cancelled("the caller has gone before its stream of requests ended") from None
 
 
+def _within(
+    handler: grpc.RpcMethodHandler[bytes, object], interceptors: Sequence[grpc.ServerInterceptor], method: str
+) -> grpc.RpcMethodHandler[bytes, object]:
+    """The handler with interceptors around it, outermost first."""
+    for interceptor in reversed(interceptors):
+        handler = interceptor.intercept_service(partial(_given, handler), CallDetails(method, ())) or handler
+    return handler
+
+
+def _given(
+    handler: grpc.RpcMethodHandler[bytes, object], _details: grpc.HandlerCallDetails
+) -> grpc.RpcMethodHandler[bytes, object]:
+    return handler
+
+
+def _on(workers: Workers, handler: grpc.RpcMethodHandler[bytes, object]) -> grpc.RpcMethodHandler[bytes, object]:
+    """The handler, worked on by those threads."""
+    kind = kind_of(handler)
+    return method_handler(
+        kind, OnThreads(getattr(handler, kind), workers), handler.request_deserializer, handler.response_serializer
+    )
+
+
 def _time_remaining(context: grpc.ServicerContext) -> float | None:
     seconds = context.time_remaining()
     return None if seconds > _FOR_EVER_SECONDS else seconds
 
 
-def _add_health(server: grpc.Server, names: Sequence[str]) -> health.HealthServicer:
+def _add_health(server: grpc.Server, names: Sequence[str], door: Workers) -> health.HealthServicer:
+    """Health checks, answered by threads that nothing else keeps busy."""
     servicer = health.HealthServicer()
     for name in names:
         servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
-    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    codec = (health_pb2.HealthCheckRequest.FromString, health_pb2.HealthCheckResponse.SerializeToString)
+    handlers: dict[str, grpc.RpcMethodHandler[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse]] = {
+        "Check": grpc.unary_unary_rpc_method_handler(OnThreads(servicer.Check, door), *codec),
+        "Watch": grpc.unary_stream_rpc_method_handler(OnThreads(servicer.Watch, door, blocking=False), *codec),
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(health.SERVICE_NAME, handlers),))
     return servicer
 
 

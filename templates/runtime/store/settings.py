@@ -27,6 +27,10 @@ class Settings(ServiceSettings):
     database_url: SecretStr | None = Field(
         default=None, description="a database's URL, postgresql+psycopg://USER:PASSWORD@HOST/NAME or sqlite:////PATH"
     )
+    max_waiting: int = Field(
+        default=128, ge=0, le=65536, description="how many calls may wait for one of MAX_WORKERS, 0 to 65536"
+    )
+    max_streams: int = Field(default=64, ge=1, le=4096, description="how many streams are open at once, 1 to 4096")
     create_tables: bool = Field(default=False, description="true where missing tables are made instead of reported")
 
     _database: Database | None = PrivateAttr(None)
