@@ -28,6 +28,10 @@ _TYPES = {
     number: name.removeprefix("TYPE_").lower()
     for name, number in _FIELD.Type.items()  # TYPE_STRING → string
 }
+_IDEMPOTENCY = {
+    number: "" if name == "IDEMPOTENCY_UNKNOWN" else name
+    for name, number in descriptor_pb2.MethodOptions.IdempotencyLevel.items()
+}
 
 # Field numbers in descriptor.proto: a path of source info is made of them.
 _FILE_MESSAGE, _FILE_ENUM, _FILE_SERVICE = 4, 5, 6
@@ -98,6 +102,7 @@ class _FileReader:
                     output=method.output_type.lstrip("."),
                     client_streaming=method.client_streaming,
                     server_streaming=method.server_streaming,
+                    idempotency=_IDEMPOTENCY[method.options.idempotency_level],
                     deprecated=method.options.deprecated,
                     doc=self._doc((*path, _SERVICE_METHOD, number)),
                     where=self._where((*path, _SERVICE_METHOD, number)),

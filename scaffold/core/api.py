@@ -103,13 +103,17 @@ class Message:
 
 @dataclass(frozen=True)
 class Method:
-    """One RPC. ``input`` and ``output`` are full names of messages."""
+    """One RPC. ``input`` and ``output`` are full names of messages.
+
+    ``idempotency`` is what ``option idempotency_level`` says, upper case: ``NO_SIDE_EFFECTS``, ``IDEMPOTENT``, or empty.
+    """
 
     full_name: str
     input: str
     output: str
     client_streaming: bool = False
     server_streaming: bool = False
+    idempotency: str = ""
     deprecated: bool = False
     doc: str = field(default="", compare=False)
     where: Location = field(default=NOWHERE, compare=False)

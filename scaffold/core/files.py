@@ -355,51 +355,76 @@ class _Builder:
         classes = {
             s.full_name: "Client" if i == 0 else f"{naming.identifier(s.name)}Client" for i, s in enumerate(services)
         }
-        imports = Imports(frozenset(classes.values()))
-        imports.add("..runtime", "ServiceClient")
+        names = (*classes.values(), *(f"Sync{name}" for name in classes.values()))
+        imports = Imports(frozenset(names))
+        bases = {prefix: imports.add("..runtime", f"{prefix}ServiceClient") for prefix in ("", "Sync")}
         # What is called like something here is not passed on; a method that needs it imports it under another name.
-        taken = {"ServiceClient", *classes.values(), *pycode.BUILTINS}
-        names = [imports.add(module, name) for name in sorted(exported.values()) if name not in taken]
-        views = []
-        for service in services:
-            attributes = rpc_attributes(service)
-            views.append(
-                ClientClass(
-                    class_name=classes[service.full_name],
-                    doc=pycode.docstring(f"Calls {service.full_name}.\n\n{service.doc}", 4),
-                    component=pycode.literal(used.name),
-                    service=pycode.literal(service.full_name),
-                    methods=tuple(self._client_method(m, attributes[m.name], imports) for m in service.methods),
-                )
-            )
+        taken = {*bases.values(), *names, *pycode.BUILTINS}
+        messages = [imports.add(module, name) for name in sorted(exported.values()) if name not in taken]
+        views = [
+            self._client_class(used, service, f"{prefix}{classes[service.full_name]}", base, imports)
+            for prefix, base in bases.items()
+            for service in services
+        ]
         return ClientView(
             title=used.name,
             imports=imports.lines(),
             classes=tuple(views),
-            names=tuple(sorted([*classes.values(), *names], key=pycode.member_order)),
+            names=tuple(sorted([*names, *messages], key=pycode.member_order)),
         )
 
-    def _client_method(self, method: Method, attribute: str, imports: Imports) -> ClientMethod:
+    def _client_class(
+        self, used: Unit, service: Service, class_name: str, base: str, imports: Imports
+    ) -> ClientClass:
+        attributes = rpc_attributes(service)
+        blocking = base.startswith("Sync")
+        about = f"Calls {service.full_name}, without an event loop." if blocking else f"Calls {service.full_name}."
+        return ClientClass(
+            class_name=class_name,
+            base=base,
+            doc=pycode.docstring(f"{about}\n\n{service.doc}", 4),
+            component=pycode.literal(used.name),
+            service=pycode.literal(service.full_name),
+            methods=tuple(
+                self._client_method(m, attributes[m.name], imports, blocking=blocking) for m in service.methods
+            ),
+        )
+
+    def _client_method(self, method: Method, attribute: str, imports: Imports, *, blocking: bool) -> ClientMethod:
         request = self._reference(method.input, imports, "..")
         response = self._reference(method.output, imports, "..")
         if method.client_streaming:
-            argument = f"requests: {imports.add('collections.abc', 'AsyncIterable')}[{request}]"
+            stream = "Iterable" if blocking else "AsyncIterable"
+            argument = f"requests: {imports.add('collections.abc', stream)}[{request}]"
         else:
             argument = f"request: {request}"
         kind = ("stream" if method.client_streaming else "unary", "stream" if method.server_streaming else "unary")
         call = f"self._{kind[0]}_{kind[1]}"
-        arguments = (pycode.literal(method.name), argument.split(":")[0], response, "timeout")
+        arguments = (pycode.literal(method.name), argument.split(":")[0], response, "timeout", *self._safety(method))
+        opening, lead = "def", "return "
         if method.server_streaming:
-            result, opening, lead = f"{imports.add('collections.abc', 'AsyncIterator')}[{response}]", "def", "return "
-        else:
-            result, opening, lead = response, "async def", "return await "
-        if attribute in ("component", "service"):  # which every client has
+            response = f"{imports.add('collections.abc', 'Iterator' if blocking else 'AsyncIterator')}[{response}]"
+        elif not blocking:
+            opening, lead = "async def", "return await "
+        if attribute in _OF_EVERY_CLIENT:
             attribute += "_"
         signature = pycode.fit(
-            f"{opening} {attribute}(", ("self", argument, "*", "timeout: float | None = None"), f") -> {result}:", 4
+            f"{opening} {attribute}(", ("self", argument, "*", "timeout: float | None = None"), f") -> {response}:", 4
         )
         doc = method.doc or f"Calls {method.full_name}."
         return ClientMethod(signature, pycode.docstring(doc, 8), pycode.fit(f"{lead}{call}(", arguments, ")", 8))
+
+    def _safety(self, method: Method) -> tuple[str, ...]:
+        """The argument that says when the call may be made again (AIP-194): it reads only, or changes nothing twice."""
+        if method.client_streaming:
+            return ()
+        if method.idempotency or shape(self._api, method).kind in (Kind.GET, Kind.LIST, Kind.BATCH_GET):
+            return ("safe=True",)
+        # With a request_id the service promises that (AIP-155); without one it cannot know that it was asked before.
+        request_id = self._api.message_by_name[method.input].field("request_id")
+        if request_id is not None and request_id.type == "string" and not request_id.repeated:
+            return ('safe=request.request_id != ""',)
+        return ()
 
     def _vendors(self) -> VendorsView:
         views = []
@@ -633,6 +658,9 @@ class _Builder:
         top = f"{package}.{path[0]}" if package else path[0]
         return top, "".join(f".{naming.identifier(part)}" for part in path[1:])
 
+
+# Attributes that no RPC of a client can have.
+_OF_EVERY_CLIENT = ("component", "connection_type", "service")
 
 _BODIES = {Kind.GET: "get", Kind.LIST: "list", Kind.CREATE: "create", Kind.DELETE: "delete"}
 

@@ -113,9 +113,10 @@ class ClientMethod:
 
 @dataclass(frozen=True)
 class ClientClass:
-    """The client of one service."""
+    """A client of one service; ``base`` is what it inherits from: the kind for event loops, or the other."""
 
     class_name: str
+    base: str
     doc: str
     component: str
     service: str

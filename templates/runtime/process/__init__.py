@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .client import Connection, Requests, ServiceClient
     from .server import Component, Interceptor, run, start
     from .settings import Settings
+    from .sync import SyncConnection, SyncServiceClient
     from .vendor import Vendor
 
 __all__ = [
@@ -70,6 +71,8 @@ __all__ = [
     "SettingsError",
     "StartError",
     "StatusError",
+    "SyncConnection",
+    "SyncServiceClient",
     "Tracing",
     "Unauthenticated",
     "Unavailable",
@@ -132,6 +135,10 @@ _HOMES = {
         "start",
     ),
     ".settings": ("Settings",),
+    ".sync": (
+        "SyncConnection",
+        "SyncServiceClient",
+    ),
     ".vendor": ("Vendor",),
 }
 

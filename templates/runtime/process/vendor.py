@@ -15,7 +15,7 @@ from ..common import headers
 from ..common.errors import DeadlineExceeded, Unavailable
 from ..service.problems import SettingsError
 from .budget import seconds_for_a_call
-from .client import is_this_machine
+from .way import is_this_machine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
