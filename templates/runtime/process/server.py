@@ -200,6 +200,7 @@ class _Context(Protocol):
     def cancelled(self) -> bool: ...
     def done(self) -> bool: ...
     def invocation_metadata(self) -> Metadata: ...
+    async def read(self) -> object: ...
     def time_remaining(self) -> float | None: ...
     def trailing_metadata(self) -> Metadata | None: ...
 
@@ -236,7 +237,7 @@ class _Served:
         try:
             metadata, remaining = self._admit(context)
             if not self._interceptors:
-                answer = self._handled(self._decoded(request), context, metadata, remaining)
+                answer = self._handled(self._decoded(request, context), context, metadata, remaining)
                 return self._endpoint.encode(await self._awaited(answer))
             handler = await self._intercepted(metadata)
             encode = handler.response_serializer or self._endpoint.encode
@@ -256,7 +257,7 @@ class _Served:
                 answer = await self._answer(handler, request, context)
             else:
                 encode = self._endpoint.encode
-                answer = self._handled(self._decoded(request), context, metadata, remaining)
+                answer = self._handled(self._decoded(request, context), context, metadata, remaining)
             async with self._closing(answer) as responses:
                 async for response in responses:
                     yield encode(response)
@@ -303,7 +304,7 @@ class _Served:
         kind = self._endpoint.rpc.kind
         behaviour: _Behaviour | None = getattr(handler, kind)
         if behaviour is not None:
-            return behaviour(self._decoded(request, decode), context)
+            return behaviour(self._decoded(request, context, decode), context)
         # An interceptor may turn away calls of every kind by one handler of the simplest kind, which aborts.
         refusal = cast("_Behaviour | None", handler.unary_unary)
         if refusal is not None:
@@ -331,10 +332,13 @@ class _Served:
         )
 
     def _decoded(
-        self, request: bytes | AsyncIterator[bytes], decode: Callable[[bytes], Message] | None = None
+        self,
+        request: bytes | AsyncIterator[bytes],
+        context: _Context,
+        decode: Callable[[bytes], Message] | None = None,
     ) -> Message | AsyncIterator[Message]:
         decode = decode or self._endpoint.decode
-        return decode(request) if isinstance(request, bytes) else _decoded(request, decode)
+        return decode(request) if isinstance(request, bytes) else _decoded(request, context, decode)
 
     def _awaited(self, answer: object) -> Awaitable[object]:
         if not isinstance(answer, Awaitable):
@@ -376,9 +380,15 @@ def _is_active(context: _Context) -> bool:
     return not (context.done() or context.cancelled() or context.time_remaining() == 0)
 
 
-async def _decoded(requests: AsyncIterator[bytes], decode: Callable[[bytes], Message]) -> AsyncIterator[Message]:
+async def _decoded(
+    requests: AsyncIterator[bytes], context: _Context, decode: Callable[[bytes], Message]
+) -> AsyncIterator[Message]:
     async for request in requests:
         yield decode(request)
+    # A stream whose caller has gone ends here like one that is complete, as often as not: gRPC's core says the same of
+    # both. That the call is cancelled is known, but stands behind in the queue; asking once more brings it to the fore,
+    # and this task is cancelled. Half of an upload must not pass for the whole.
+    await context.read()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

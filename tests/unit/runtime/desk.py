@@ -1,7 +1,7 @@
 """A process for tests, ``desk``, and a client of the API in library.py."""
 
 import types
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -11,7 +11,18 @@ from google.rpc import error_details_pb2, status_pb2
 from runtime.common import messages
 from runtime.common.errors import STATUS_DETAILS_KEY
 from runtime.common.tracing import Tracing
-from runtime.process import Component, Interceptor, Requests, Rpc, Running, Service, ServiceClient, Settings, start
+from runtime.process import (
+    Component,
+    Interceptor,
+    Requests,
+    Rpc,
+    Running,
+    Service,
+    ServiceClient,
+    Settings,
+    SyncServiceClient,
+    start,
+)
 
 from .library import PATIENCE, RPCS, SERVICE, Book
 
@@ -32,15 +43,46 @@ class LibraryClient(ServiceClient):
     service = SERVICE
 
     async def get_book(self, request: Message, *, timeout: float | None = None) -> Message:
+        return await self._unary_unary("GetBook", request, Book, timeout, safe=True)
+
+    async def get_book_unsafe(self, request: Message, *, timeout: float | None = None) -> Message:
         return await self._unary_unary("GetBook", request, Book, timeout)
 
     def list_books(self, request: Message, *, timeout: float | None = None) -> AsyncIterator[Message]:
+        return self._unary_stream("ListBooks", request, Book, timeout, safe=True)
+
+    def list_books_unsafe(self, request: Message, *, timeout: float | None = None) -> AsyncIterator[Message]:
         return self._unary_stream("ListBooks", request, Book, timeout)
 
     async def save_books(self, requests: Requests, *, timeout: float | None = None) -> Message:
         return await self._stream_unary("SaveBooks", requests, Book, timeout)
 
     def swap_books(self, requests: Requests, *, timeout: float | None = None) -> AsyncIterator[Message]:
+        return self._stream_stream("SwapBooks", requests, Book, timeout)
+
+
+class SyncLibraryClient(SyncServiceClient):
+    """The same for code without an event loop."""
+
+    component = "library"
+    service = SERVICE
+
+    def get_book(self, request: Message, *, timeout: float | None = None) -> Message:
+        return self._unary_unary("GetBook", request, Book, timeout, safe=True)
+
+    def get_book_unsafe(self, request: Message, *, timeout: float | None = None) -> Message:
+        return self._unary_unary("GetBook", request, Book, timeout)
+
+    def list_books(self, request: Message, *, timeout: float | None = None) -> Iterator[Message]:
+        return self._unary_stream("ListBooks", request, Book, timeout, safe=True)
+
+    def list_books_unsafe(self, request: Message, *, timeout: float | None = None) -> Iterator[Message]:
+        return self._unary_stream("ListBooks", request, Book, timeout)
+
+    def save_books(self, requests: Iterable[Message], *, timeout: float | None = None) -> Message:
+        return self._stream_unary("SaveBooks", requests, Book, timeout)
+
+    def swap_books(self, requests: Iterable[Message], *, timeout: float | None = None) -> Iterator[Message]:
         return self._stream_stream("SwapBooks", requests, Book, timeout)
 
 
