@@ -73,9 +73,7 @@ class Settings(ServiceSettings):
             except Exception:
                 logger.exception("%s was not closed properly", getattr(close, "__qualname__", close))
 
-    def _open(
-        self, component: str, connection_type: type[Connection | SyncConnection]
-    ) -> Connection | SyncConnection:
+    def _open(self, component: str, connection_type: type[Connection | SyncConnection]) -> Connection | SyncConnection:
         name = re.sub(r"\W", "_", component).upper()
         address = self.value(f"{name}_ADDRESS")
         if address is None:
