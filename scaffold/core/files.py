@@ -373,9 +373,7 @@ class _Builder:
             names=tuple(sorted([*names, *messages], key=pycode.member_order)),
         )
 
-    def _client_class(
-        self, used: Unit, service: Service, class_name: str, base: str, imports: Imports
-    ) -> ClientClass:
+    def _client_class(self, used: Unit, service: Service, class_name: str, base: str, imports: Imports) -> ClientClass:
         attributes = rpc_attributes(service)
         blocking = base.startswith("Sync")
         about = f"Calls {service.full_name}, without an event loop." if blocking else f"Calls {service.full_name}."
