@@ -498,6 +498,7 @@ class _Builder:
             pending=pycode.fit("raise HandlerPending(", (pycode.literal(path),), ")", 4),
             streams=method.server_streaming,
             body=body,
+            flow=_flow(method, self._unit.kind),
         )
         return (_BODIES[shaped.kind] if body else "pending"), view
 
@@ -703,6 +704,15 @@ def _about(method: Method, shaped: Shape) -> str:
     aip = f" (AIP-{_AIP[shaped.kind]})" if shaped.kind in _AIP else ""
     doc = method.doc or "the API says nothing about it yet; a comment above the RPC in the proto would stand here."
     return f"{method.name}{aip}: {doc[:1].lower() + doc[1:] if doc[1:2].islower() else doc}"
+
+
+def _flow(method: Method, kind: str) -> str:
+    """How a handler works with streams: its docstring, empty where the RPC has none."""
+    loop = "async for" if kind == "process" else "for"
+    reading = f"`{loop} request in requests` reads until the caller has sent all."
+    giving = "Each `yield` sends a message; `return` ends the stream, an error that is raised ends it with its status."
+    lines = [reading] * method.client_streaming + [giving] * method.server_streaming
+    return pycode.docstring("\n".join(lines), 4) if lines else ""
 
 
 def _pattern(message: Message) -> str:

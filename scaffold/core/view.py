@@ -206,6 +206,7 @@ class HandlerView:
     pending: str
     streams: bool
     body: BodyView | None
+    flow: str = ""
 
 
 @dataclass(frozen=True)
