@@ -356,14 +356,13 @@ class _Builder:
         }
         names = (*classes.values(), *(f"Sync{name}" for name in classes.values()))
         imports = Imports(frozenset(names))
-        for base in ("ServiceClient", "SyncServiceClient"):
-            imports.add("..runtime", base)
+        bases = {prefix: imports.add("..runtime", f"{prefix}ServiceClient") for prefix in ("", "Sync")}
         # What is called like something here is not passed on; a method that needs it imports it under another name.
-        taken = {"ServiceClient", "SyncServiceClient", *names, *pycode.BUILTINS}
+        taken = {*bases.values(), *names, *pycode.BUILTINS}
         messages = [imports.add(module, name) for name in sorted(exported.values()) if name not in taken]
         views = [
-            self._client_class(used, service, f"{prefix}{classes[service.full_name]}", prefix, imports)
-            for prefix in ("", "Sync")
+            self._client_class(used, service, f"{prefix}{classes[service.full_name]}", base, imports)
+            for prefix, base in bases.items()
             for service in services
         ]
         return ClientView(
@@ -373,19 +372,18 @@ class _Builder:
             names=tuple(sorted([*names, *messages], key=pycode.member_order)),
         )
 
-    def _client_class(
-        self, used: Unit, service: Service, class_name: str, prefix: str, imports: Imports
-    ) -> ClientClass:
+    def _client_class(self, used: Unit, service: Service, class_name: str, base: str, imports: Imports) -> ClientClass:
         attributes = rpc_attributes(service)
-        about = f"Calls {service.full_name}, without an event loop." if prefix else f"Calls {service.full_name}."
+        blocking = base.startswith("Sync")
+        about = f"Calls {service.full_name}, without an event loop." if blocking else f"Calls {service.full_name}."
         return ClientClass(
             class_name=class_name,
-            base=imports.add("..runtime", f"{prefix}ServiceClient"),
+            base=base,
             doc=pycode.docstring(f"{about}\n\n{service.doc}", 4),
             component=pycode.literal(used.name),
             service=pycode.literal(service.full_name),
             methods=tuple(
-                self._client_method(m, attributes[m.name], imports, blocking=bool(prefix)) for m in service.methods
+                self._client_method(m, attributes[m.name], imports, blocking=blocking) for m in service.methods
             ),
         )
 
@@ -499,6 +497,7 @@ class _Builder:
             pending=pycode.fit("raise HandlerPending(", (pycode.literal(path),), ")", 4),
             streams=method.server_streaming,
             body=made,
+            flow=_flow(method, self._unit.kind),
         )
         return ("standard" if standard else "pending"), view
 
@@ -698,6 +697,15 @@ def _about(method: Method, shaped: Shape) -> str:
     aip = f" (AIP-{_AIP[shaped.kind]})" if shaped.kind in _AIP else ""
     doc = method.doc or "the API says nothing about it yet; a comment above the RPC in the proto would stand here."
     return f"{method.name}{aip}: {doc[:1].lower() + doc[1:] if doc[1:2].islower() else doc}"
+
+
+def _flow(method: Method, kind: str) -> str:
+    """How a handler works with streams: its docstring, empty where the RPC has none."""
+    loop = "async for" if kind == "process" else "for"
+    reading = f"`{loop} request in requests` reads until the caller has sent all."
+    giving = "Each `yield` sends a message; `return` ends the stream, an error that is raised ends it with its status."
+    lines = [reading] * method.client_streaming + [giving] * method.server_streaming
+    return pycode.docstring("\n".join(lines), 4) if lines else ""
 
 
 def _collection(message: Message) -> str:

@@ -197,6 +197,7 @@ class HandlerView:
     pending: str
     streams: bool
     body: BodyView | None
+    flow: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ Never call one of these in a handler of a process: it would stop the loop, and w
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, ClassVar, Protocol, Self, TypeVar, cast
 
 import grpc
@@ -17,6 +16,8 @@ from ..common.errors import from_rpc_error
 from .way import Way
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
     from ..common.headers import Metadata
 
 R = TypeVar("R", bound=Message)

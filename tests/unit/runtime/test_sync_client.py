@@ -54,9 +54,12 @@ def test_an_error_is_raised_as_what_it_is_with_its_details_and_whom_we_called(ha
     async def fail(request: Any, call: Any) -> Any:
         raise FailedPrecondition("the cart is empty", reason="CART_EMPTY", metadata={"cart": "carts/1"})
 
-    with serving(component(everywhere(fail))) as (running, _), SyncConnection("library", running.address) as connection:
-        with pytest.raises(FailedPrecondition) as caught:
-            ASKS[handler](SyncLibraryClient(connection))
+    with (
+        serving(component(everywhere(fail))) as (running, _),
+        SyncConnection("library", running.address) as connection,
+        pytest.raises(FailedPrecondition) as caught,
+    ):
+        ASKS[handler](SyncLibraryClient(connection))
     error = caught.value
     assert (error.component, error.reason, error.domain) == ("library", "CART_EMPTY", SERVICE)
     assert error.metadata == {"cart": "carts/1"}
@@ -64,9 +67,11 @@ def test_an_error_is_raised_as_what_it_is_with_its_details_and_whom_we_called(ha
 
 @kinds
 def test_nobody_there(handler: str) -> None:
-    with SyncConnection("library", "127.0.0.1:1") as connection:
-        with pytest.raises(Unavailable, match="library cannot be reached"):
-            ASKS[handler](SyncLibraryClient(connection))
+    with (
+        SyncConnection("library", "127.0.0.1:1") as connection,
+        pytest.raises(Unavailable, match="library cannot be reached"),
+    ):
+        ASKS[handler](SyncLibraryClient(connection))
 
 
 @kinds
@@ -77,9 +82,12 @@ def test_an_answer_that_is_no_message(handler: str) -> None:
         return library.StrictBook.FromString(b"\n\x01\xff")
 
     served = component(everywhere(answer), rpcs=rpcs)
-    with serving(served) as (running, _), SyncConnection("library", running.address) as connection:
-        with pytest.raises(Internal) as caught:
-            ASKS[handler](SyncLibraryClient(connection))
+    with (
+        serving(served) as (running, _),
+        SyncConnection("library", running.address) as connection,
+        pytest.raises(Internal) as caught,
+    ):
+        ASKS[handler](SyncLibraryClient(connection))
     assert (caught.value.component, caught.value.reason) == ("library", "MALFORMED_RESPONSE")
 
 
@@ -118,9 +126,12 @@ def test_a_component_that_does_not_answer_in_time(handler: str) -> None:
     async def wait(request: Any, call: Any) -> Any:
         await asyncio.sleep(PATIENCE)
 
-    with serving(component(everywhere(wait))) as (running, _), SyncConnection("library", running.address) as connection:
-        with pytest.raises(DeadlineExceeded) as caught:
-            ASKS[handler](SyncLibraryClient(connection), timeout=0.2)
+    with (
+        serving(component(everywhere(wait))) as (running, _),
+        SyncConnection("library", running.address) as connection,
+        pytest.raises(DeadlineExceeded) as caught,
+    ):
+        ASKS[handler](SyncLibraryClient(connection), timeout=0.2)
     assert caught.value.component == "library"
 
 
