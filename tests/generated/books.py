@@ -43,7 +43,7 @@ class Books:
             pool.Add(file)  # type: ignore[no-untyped-call]
         self._pool = pool
 
-    def message(self, name: str, **fields: object) -> bytes:
+    def message(self, name: str, /, **fields: object) -> bytes:
         """A message of the API, as it is sent."""
         return self._class(name)(**fields).SerializeToString()
 

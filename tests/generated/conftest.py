@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ def scaffold(folder: Path, *arguments: str, code: int = 0) -> str:
     ran = subprocess.run(
         [sys.executable, "-m", "scaffold", *arguments],
         cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=300,
