@@ -1,5 +1,7 @@
 """A database's trouble, on SQLite and on PostgreSQL: what it is to callers, and that nobody waits for ever."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import runtime.store
 import sqlalchemy as sa
 from google.protobuf.message import Message
 from runtime.common.errors import (
@@ -31,6 +34,8 @@ from .library import PATIENCE, Book, title
 if TYPE_CHECKING:
     from tests.postgresql import PostgreSQL
 
+HERE = Path(__file__).parent
+TEMPLATES = Path(str(runtime.store.__file__)).parents[2]
 WAIT = 0.3  # seconds that these databases let a call wait
 
 
@@ -207,6 +212,42 @@ def test_edits_of_a_name_that_is_not_there_yet_wait_for_each_other(postgresql_ur
 
         list(pool.map(count, range(8)))
         assert books.get("books/counter") == Book(title="8")
+
+
+COUNT = f"""
+import sys
+sys.path[:0] = [{str(HERE)!r}, {str(TEMPLATES)!r}]
+from library import Book, title
+from runtime.store import Database, Repository
+
+database = Database(sys.argv[1], durable=False, wait_seconds=30.0)
+books = Repository(database, Book, table="books")
+books.get("books/counter")
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(100):
+    with books.edit("books/counter") as held:
+        held.message = Book(title=str(int(title(held.message)) + 1))
+"""
+
+
+def test_processes_lose_no_edit_of_each_other(url: str) -> None:
+    with opened(url) as (_, books):
+        books.put("books/counter", Book(title="0"))
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        counting = [subprocess.Popen([sys.executable, "-c", COUNT, url], **pipes) for _ in range(4)]
+        try:
+            for process in counting:
+                assert process.stdout.readline() == "ready\n"
+            for process in counting:
+                process.stdin.write("go\n")
+                process.stdin.flush()
+            ended = [process.communicate(timeout=60) for process in counting]
+        finally:
+            for process in counting:
+                process.kill()
+        assert ended == [("", "")] * 4
+        assert books.get("books/counter") == Book(title="400")
 
 
 # --- a database that is down ------------------------------------------------------------------------------------------
