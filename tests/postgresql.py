@@ -29,6 +29,9 @@ _NOBODY = 65534
 _MEMORY = Path("/dev/shm")
 _MEMORY_BYTES = 2**30
 _ROOT = os.geteuid() == 0
+# PostgreSQL refuses to run as root.
+_USER = _NOBODY if _ROOT else None
+_GROUPS: tuple[int, ...] | None = () if _ROOT else None
 
 # Tests end processes, never machines: what the kernel has is safe.
 _UNSAFE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
@@ -78,7 +81,9 @@ class PostgreSQL:
                 stderr=subprocess.STDOUT,
                 preexec_fn=_end_with_parent,
                 start_new_session=True,  # Ctrl-C ends the tests; they end the server
-                **_as_nobody(),
+                user=_USER,
+                group=_USER,
+                extra_groups=_GROUPS,
             )
         until = time.monotonic() + _START_SECONDS
         while True:
@@ -112,9 +117,23 @@ def postgresql(*, durable: bool = False, **options: str) -> Iterator[PostgreSQL]
         programs = _programs(folder)
         if _ROOT:
             os.chown(folder, _NOBODY, _NOBODY)
-        initdb = [programs / "initdb", "-D", folder / "data", "-U", "postgres", "--auth=trust", "--no-sync"]
+        initdb: list[str | Path] = [
+            programs / "initdb",
+            "-D",
+            folder / "data",
+            "-U",
+            "postgres",
+            "--auth=trust",
+            "--no-sync",
+        ]
         subprocess.run(
-            [*initdb, "--encoding=UTF8", "--locale=C"], check=True, capture_output=True, timeout=60, **_as_nobody()
+            [*initdb, "--encoding=UTF8", "--locale=C"],
+            check=True,
+            capture_output=True,
+            timeout=60,
+            user=_USER,
+            group=_USER,
+            extra_groups=_GROUPS,
         )
         base = {
             "max_connections": "200",
@@ -152,11 +171,6 @@ def _programs(folder: Path) -> Path:
     if not _ROOT or all(parent.stat().st_mode & 0o005 == 0o005 for parent in (installed, *installed.parents)):
         return installed / "bin"
     return shutil.copytree(installed, folder / "programs", symlinks=True) / "bin"
-
-
-def _as_nobody() -> dict[str, object]:
-    """PostgreSQL refuses to run as root."""
-    return {"user": _NOBODY, "group": _NOBODY, "extra_groups": ()} if _ROOT else {}
 
 
 def _end_with_parent() -> None:
