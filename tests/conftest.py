@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.postgresql import PostgreSQL
 
 # `tests.support` is imported by that name, however pytest was started.
 _ROOT = str(Path(__file__).resolve().parent.parent)
@@ -28,3 +34,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="Write what is generated now into tests/golden/*/expected.txt."
     )
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A PostgreSQL server, one for each process of pytest; it starts in half a second."""
+    from tests import postgresql  # only the tests that use it need psycopg
+
+    with postgresql.postgresql() as server:
+        yield server

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.bench.databases import databases
+
 ROOT = Path(__file__).resolve().parents[2]
 PROTOS = [f"shop/{name}/v1/{name}.proto" for name in ("catalog", "cart", "orders", "checkout")]
 SCAFFOLD = [sys.executable, "-m", "scaffold"]
@@ -23,6 +25,7 @@ def main() -> None:
         print(f"{RUNS} runs each, in turn; medians of whole processes; Python {sys.version.split()[0]}\n")
         unchanged(workspace)
         full(workspace, Path(temporary))
+        databases(Path(temporary))
 
 
 def make_workspace(folder: Path) -> Path:

@@ -161,9 +161,7 @@ class Ground:
             return {case.name: bench.carry_out(case) for case in bench.cases(component)}
 
     @contextmanager
-    def bench(
-        self, mutant: Mutant | None, *, seed: int = 0, examples: int = plans.DEFAULT_EXAMPLES
-    ) -> Iterator[Bench]:
+    def bench(self, mutant: Mutant | None, *, seed: int = 0, examples: int = plans.DEFAULT_EXAMPLES) -> Iterator[Bench]:
         """A bench over the workspace; the packages are imported anew for it."""
         plan = self.plan(mutant)
         packages = {component.package for component in plan.components.values()}

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import time
-from contextvars import ContextVar
 
 from ..common.errors import DeadlineExceeded
-
-#: When the caller of the RPC that is being served stops waiting, on the clock of ``time.monotonic()``; None: never, or
-#: there is no such RPC. Set by the server around each handler.
-deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+from ..service.deadline import deadline as deadline
 
 
 def seconds_for_a_call(wanted: float | None, default: float) -> float:

@@ -7,25 +7,22 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from sqlalchemy import event, exc
-from sqlalchemy.pool import QueuePool
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy import exc
 
-from ..common.errors import Unavailable
 from ..common.tracing import Tracing
-from ..service.problems import SettingsError, StartError
+from ..service.problems import StartError
+from . import schema
+from .engine import make_engine
+from .faults import as_statuses, busy, patience
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from sqlalchemy.engine import Connection, Engine
-    from sqlalchemy.pool import ConnectionPoolEntry
+    from sqlalchemy.engine import Connection
 
-#: How long a call waits for its turn to write, or for a connection, in seconds.
-WAIT_SECONDS = 30.0
-
-_DIALECTS = ("sqlite", "postgresql")
+#: How long a call waits for its turn to write, for a connection, or for a statement, in seconds.
+WAIT_SECONDS = 10.0
 
 
 class Database:
@@ -36,23 +33,31 @@ class Database:
         url: str,
         *,
         connections: int = 16,
-        create_tables: bool = False,
+        overflow: int = 0,
+        wait_seconds: float = WAIT_SECONDS,
+        durable: bool = True,
+        migrate: bool = False,
         program: str = "",
         tracing: Tracing | None = None,
     ) -> None:
         """Describe the database at ``url``: ``postgresql+psycopg://…``, ``sqlite:///file.db``, ``sqlite://`` in memory.
 
-        ``connections`` is how many are open at most: as many as there are threads that use it. ``create_tables`` says
-        what to do about a missing table: make it, or refuse to go on, naming ``program --create-tables``.
+        ``connections`` is how many stay open: as many as there are threads that use it. ``overflow`` is how many more may
+        be open while those are all in use. Nothing waits longer than ``wait_seconds``, nor than the caller of the RPC.
+        ``durable`` is whether SQLite's commits outlast a power failure; PostgreSQL's do.
+        ``migrate`` says what to do about a table that is missing or of an older version: bring it up to date, or refuse to
+        go on, naming ``program --migrate``.
 
         Raises :class:`SettingsError` for a URL that cannot be used.
         """
         self.metadata = sa.MetaData()
         self.tracing = tracing or Tracing()
-        self._create_tables = create_tables
+        self._migrate = migrate
         self._program = program
-        self._engine = _engine(url, connections)
+        self._wait_seconds = wait_seconds
+        self._engine = make_engine(url, connections, overflow, wait_seconds, durable=durable)
         self._writes = self._engine.execution_options(writes=True)
+        self._connections = threading.BoundedSemaphore(connections + overflow)
         # SQLite lets one connection write at a time, and others try again after a while: 16 threads of one process in
         # line waited up to ten times as long as they do for a lock. Other processes still wait the database's way.
         self._turn = threading.Lock() if self.dialect == "sqlite" else None
@@ -64,23 +69,37 @@ class Database:
         return self._engine.dialect.name
 
     def adopt(self, table: sa.Table) -> None:
-        """Make sure that a table exists.
+        """Make sure that a repository's table exists, in the layout of this version.
 
         Raises :class:`StartError` when it does not and may not be made here, or when the database cannot be reached.
         """
-        try:
-            if self._create_tables:
-                with self._writes.begin() as connection:
-                    connection.execute(CreateTable(table, if_not_exists=True))
-                    for index in sorted(table.indexes, key=lambda index: str(index.name)):
-                        connection.execute(CreateIndex(index, if_not_exists=True))
-            elif not sa.inspect(self._engine).has_table(table.name):
+        with self._starting() as connection:
+            if self._migrate:
+                schema.bring_up_to_date(connection)
+                schema.create(connection, table)
+            else:
+                schema.check(connection, self._program)
+            schema.check_table(connection, table, self._program)
+
+    def use_migrations(self, folder: Path) -> None:
+        """Keep a schema of your own: Alembic's revisions in ``folder``, a script location with ``versions`` in it.
+
+        ``--migrate`` and development run those that the database lacks; production makes sure that it lacks none.
+        Alembic's own table ``alembic_version`` says where the database is.
+
+        Raises :class:`StartError` as :meth:`adopt` does.
+        """
+        from . import migrations  # only here is Alembic needed
+
+        with self._starting() as connection:
+            if self._migrate:
+                migrations.upgrade(connection, folder, "alembic_version")
+                return
+            newest = migrations.lacking(connection, folder, "alembic_version")
+            if newest:
                 raise StartError(
-                    f'the database has no table "{table.name}": make it with {self._program} --create-tables'
+                    f"the database is not at revision {', '.join(newest)}: bring it there with {self._program} --migrate"
                 )
-        except exc.DBAPIError as error:
-            shown = self._engine.url.render_as_string(hide_password=True)
-            raise StartError(f"the database {shown} cannot be used: {error.orig}; check DATABASE_URL") from error
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -89,13 +108,13 @@ class Database:
         Within one, further ones of the same thread, and everything that repositories do there, are part of it. On SQLite
         there is one at a time: keep it short, and make no calls to others in it.
 
-        Raises :class:`Unavailable` when the database cannot be reached or stays busy.
+        Errors of the database that leave it are statuses: :mod:`.faults` says which.
         """
         current = self._open()
         if current is not None:
             yield current
             return
-        with _passing_trouble(), self._in_turn(), self._writes.begin() as connection:
+        with as_statuses(), self._in_turn(), self._connected(), self._writes.begin() as connection:
             self._current.connection = connection
             try:
                 yield connection
@@ -104,15 +123,15 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection for a statement that only reads; that of the transaction when this thread is in one.
+        """A connection for statements that only read; that of the transaction when this thread is in one.
 
-        Raises :class:`Unavailable` when the database cannot be reached.
+        Errors of the database that leave it are statuses: :mod:`.faults` says which.
         """
         current = self._open()
         if current is not None:
             yield current
             return
-        with _passing_trouble(), self._engine.connect() as connection:
+        with as_statuses(), self._connected(), self._engine.connect() as connection:
             yield connection
 
     def close(self) -> None:
@@ -124,79 +143,37 @@ class Database:
         return connection
 
     @contextmanager
+    def _starting(self) -> Iterator[Connection]:
+        """A connection to prepare the database on; a transaction where it may be changed. For operators, not callers."""
+        try:
+            if self._migrate:
+                with self._writes.execution_options(migrates=True).begin() as connection:
+                    yield connection
+            else:
+                with self._engine.connect() as connection:
+                    yield connection
+        except exc.DBAPIError as error:
+            shown = self._engine.url.render_as_string(hide_password=True)
+            raise StartError(f"the database {shown} cannot be used: {error.orig}; check DATABASE_URL") from error
+
+    @contextmanager
+    def _connected(self) -> Iterator[None]:
+        """One of the connections; the pool's own wait could not end with the call."""
+        if not self._connections.acquire(timeout=patience(self._wait_seconds)):
+            raise busy()
+        try:
+            yield
+        finally:
+            self._connections.release()
+
+    @contextmanager
     def _in_turn(self) -> Iterator[None]:
         if self._turn is None:
             yield
             return
-        if not self._turn.acquire(timeout=WAIT_SECONDS):
-            raise Unavailable("the database is busy")
+        if not self._turn.acquire(timeout=patience(self._wait_seconds)):
+            raise busy()
         try:
             yield
         finally:
             self._turn.release()
-
-
-def _engine(url: str, connections: int) -> Engine:
-    try:
-        parsed = sa.make_url(url)
-    except exc.ArgumentError:
-        # The message would repeat the URL, and a password with it.
-        raise SettingsError(
-            "DATABASE_URL is not a URL: write it as postgresql+psycopg://USER:PASSWORD@HOST/NAME"
-        ) from None
-    if parsed.get_backend_name() not in _DIALECTS:
-        raise SettingsError(f"DATABASE_URL: {parsed.drivername} is not supported; use postgresql+psycopg or sqlite")
-    if parsed.get_backend_name() == "sqlite":
-        return _sqlite(parsed, connections)
-    try:
-        # A connection that broke while it lay idle is noticed before it is used: databases restart, proxies hang up.
-        return sa.create_engine(
-            parsed, pool_size=connections, max_overflow=0, pool_timeout=WAIT_SECONDS, pool_pre_ping=True
-        )
-    except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"DATABASE_URL: {parsed.drivername} needs the Python package {error.name}, which is not installed"
-        ) from None
-
-
-def _sqlite(url: sa.URL, connections: int) -> Engine:
-    in_memory = not url.database or url.database == ":memory:"
-    engine = sa.create_engine(
-        url,
-        poolclass=QueuePool,
-        # A database in memory belongs to its connection.
-        pool_size=1 if in_memory else connections,
-        max_overflow=0,
-        pool_timeout=WAIT_SECONDS,
-        connect_args={"timeout": WAIT_SECONDS, "check_same_thread": False},
-    )
-
-    @event.listens_for(engine, "connect")
-    def connect(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA foreign_keys = ON")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        # A transaction that reads before it writes must not begin as a reader: where another has written meanwhile,
-        # SQLite fails it at once ("database is locked"), however long it may wait.
-        if connection.get_execution_options().get("writes"):
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
-
-
-@contextmanager
-def _passing_trouble() -> Iterator[None]:
-    """What will be over after a while, as the error that tells callers to try again; the log gets the cause."""
-    try:
-        yield
-    except exc.TimeoutError as error:
-        raise Unavailable("the database is busy") from error
-    except exc.OperationalError as error:
-        # SQLite gives that name to a missing table as well, which does not pass.
-        reason = getattr(error.orig, "sqlite_errorname", "SQLITE_BUSY")
-        if not reason.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-            raise
-        raise Unavailable("the database is not available") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol, cast
 
@@ -13,6 +14,7 @@ from ..common import errors, headers
 from ..common import tracing as tracing_setup
 from ..service import component as components
 from ..service import main
+from ..service.deadline import deadline
 from ..service.rpc import CallDetails, endpoints, kind_of, load_handlers, method_handler, server_options
 from .settings import Settings
 from .workers import OnThreads, Pause, Stopping, Threads, Workers
@@ -85,17 +87,17 @@ def start(component: Component, settings: Settings | None = None, tracing: Traci
 
 
 def run(component: Component, argv: Sequence[str] | None = None) -> int:
-    """The program ``python -m PACKAGE``, see :func:`..service.main.run`; it has one option more, ``--create-tables``."""
+    """The program ``python -m PACKAGE``, see :func:`..service.main.run`; it has one option more, ``--migrate``."""
 
-    def create_tables(settings: Settings) -> str:
-        making = settings.model_copy(update={"create_tables": True})
+    def migrate(settings: Settings) -> str:
+        migrating = settings.model_copy(update={"migrate": True})
         try:
-            component.build(making)
+            component.build(migrating)
         finally:
-            making.close()
-        return f"{component.name}: all tables are there"
+            migrating.close()
+        return f"{component.name}: the database is up to date"
 
-    task = main.Task("--create-tables", "make the tables that the database lacks, then exit", create_tables)
+    task = main.Task("--migrate", "bring an empty or older database up to date, then exit", migrate)
     return main.run(component, Settings, start, argv, tasks=[task])
 
 
@@ -247,6 +249,7 @@ class _Served:
         """Let the call in, or raise; returns its headers, and the seconds that its caller waits."""
         metadata = headers.receive(context.invocation_metadata())
         remaining = _time_remaining(context)
+        deadline.set(None if remaining is None else time.monotonic() + remaining)
         self._endpoint.admit(metadata, remaining)
         return metadata, remaining
 

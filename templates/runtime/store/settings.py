@@ -9,7 +9,7 @@ from pydantic import Field, PrivateAttr, SecretStr
 
 from ..service.problems import SettingsError
 from ..service.settings import ServiceSettings
-from .database import Database
+from .database import WAIT_SECONDS, Database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ DEVELOPMENT_FOLDER = Path(".data")
 class Settings(ServiceSettings):
     """What a store is told by its environment. See :class:`ServiceSettings` for how it is read."""
 
-    not_for_operators: ClassVar[frozenset[str]] = ServiceSettings.not_for_operators | {"create_tables"}
+    not_for_operators: ClassVar[frozenset[str]] = ServiceSettings.not_for_operators | {"migrate"}
 
     # Hidden in representations and logs: it may hold a password.
     database_url: SecretStr | None = Field(
@@ -31,7 +31,16 @@ class Settings(ServiceSettings):
         default=128, ge=0, le=65536, description="how many calls may wait for one of MAX_WORKERS, 0 to 65536"
     )
     max_streams: int = Field(default=64, ge=1, le=4096, description="how many streams are open at once, 1 to 4096")
-    create_tables: bool = Field(default=False, description="true where missing tables are made instead of reported")
+    database_connections: int | None = Field(
+        default=None, ge=1, le=1024, description="how many connections stay open, 1 to 1024; by default MAX_WORKERS"
+    )
+    database_overflow: int = Field(
+        default=0, ge=0, le=1024, description="how many connections more may be open while all others are in use"
+    )
+    database_wait_seconds: float = Field(
+        default=WAIT_SECONDS, gt=0, description="the seconds that a call waits for the database: a lock, a statement"
+    )
+    migrate: bool = Field(default=False, description="true where tables are brought up to date instead of reported")
 
     _database: Database | None = PrivateAttr(None)
 
@@ -44,15 +53,18 @@ class Settings(ServiceSettings):
         """The store's database; the same object every time, until :meth:`close`.
 
         In development that is ``.data/COMPONENT.db`` in the current directory unless ``DATABASE_URL`` says otherwise,
-        and tables are made where they are missing.
+        and its tables are made, or brought up to date.
 
         Raises :class:`SettingsError` when there is no database to use.
         """
         if self._database is None:
             self._database = Database(
                 self._url(),
-                connections=self.max_workers,
-                create_tables=self.dev or self.create_tables,
+                connections=self.database_connections or self.max_workers,
+                overflow=self.database_overflow,
+                wait_seconds=self.database_wait_seconds,
+                durable=not self.dev,
+                migrate=self.dev or self.migrate,
                 program=self.program or f"python -m {self.component}",
                 tracing=self.tracing,
             )

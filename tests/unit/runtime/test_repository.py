@@ -1,11 +1,11 @@
-"""Repositories on SQLite: rows, pages, edits, many threads at once."""
+"""Repositories, on SQLite and on PostgreSQL: rows, pages, edits, many threads at once."""
 
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from itertools import chain
 from pathlib import Path
 
@@ -18,7 +18,6 @@ from runtime.common.names import ResourceName
 from runtime.common.tracing import Span, Tracing
 from runtime.service.problems import SettingsError, StartError
 from runtime.store import Database, Repository
-from runtime.store import database as database_module
 from runtime.store import repository as repository_module
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
@@ -31,13 +30,8 @@ class BookName(ResourceName):
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/books.db"
-
-
-@pytest.fixture
 def database(url: str) -> Iterator[Database]:
-    database = Database(url, create_tables=True)
+    database = Database(url, migrate=True, durable=False)
     yield database
     database.close()
 
@@ -257,24 +251,22 @@ def test_every_change_gives_another_etag(books: Repository[Message]) -> None:
     assert len(set(seen)) == 5
 
 
-def instants(url: str) -> tuple[str, str]:
-    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
-        create, update = connection.execute("SELECT create_time, update_time FROM books").fetchone()
-    connection.close()
-    return create, update
+def test_an_edit_that_changes_nothing_writes_nothing(books: Repository[Message], database: Database) -> None:
+    def instants() -> tuple[datetime, datetime]:
+        with database.reading() as connection:
+            row = connection.execute(sa.select(books.table.c.create_time, books.table.c.update_time)).one()
+        return row.create_time, row.update_time
 
-
-def test_an_edit_that_changes_nothing_writes_nothing(books: Repository[Message], url: str) -> None:
     books.add("books/1", book("one"))
-    created, updated = instants(url)
+    created, updated = instants()
     assert created == updated
     with books.edit("books/1"):
         pass
-    assert instants(url) == (created, updated)
+    assert instants() == (created, updated)
     with books.edit("books/1") as held:
         held.message = book("two")
-    assert instants(url)[0] == created
-    assert instants(url)[1] > updated
+    assert instants()[0] == created
+    assert instants()[1] > updated
 
 
 def test_a_transaction_spans_repositories(books: Repository[Message], database: Database) -> None:
@@ -355,7 +347,7 @@ def test_only_one_of_many_adds(books: Repository[Message]) -> None:
 
 def test_two_databases_on_one_file_write_at_once(url: str) -> None:
     """As two processes do: neither knows of the other's lock."""
-    databases = [Database(url, create_tables=True) for _ in range(4)]
+    databases = [Database(url, migrate=True, durable=False) for _ in range(4)]
     repositories: list[Repository[Message]] = []
     lock = threading.Lock()
 
@@ -375,9 +367,9 @@ def test_two_databases_on_one_file_write_at_once(url: str) -> None:
         database.close()
 
 
-def test_a_database_that_stays_busy_is_unavailable(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database_module, "WAIT_SECONDS", 0.1)
-    mine, other = Database(url, create_tables=True), Database(url)
+def test_a_database_that_stays_busy_is_unavailable(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/books.db"
+    mine, other = Database(url, migrate=True, wait_seconds=0.1), Database(url)
     books = Repository(mine, Book, table="books")
     with other.transaction():
         with pytest.raises(Unavailable):
@@ -391,7 +383,7 @@ def test_a_database_that_stays_busy_is_unavailable(url: str, monkeypatch: pytest
 
 
 def test_a_database_in_memory_serves_all_threads() -> None:
-    database = Database("sqlite://", create_tables=True)
+    database = Database("sqlite://", migrate=True, durable=False)
     books = Repository(database, Book, table="books")
     in_threads(8, lambda number: books.add(f"books/{number}", book(str(number))))
     assert len(books.list().items) == 8
@@ -407,7 +399,7 @@ def test_a_database_in_memory_serves_all_threads() -> None:
 
 
 def test_rows_survive_a_restart_and_an_added_field(url: str) -> None:
-    before = Database(url, create_tables=True)
+    before = Database(url, migrate=True, durable=False)
     Repository(before, Book, table="books").add("books/1", book("one"))
     before.close()
     after = Database(url)
@@ -421,11 +413,14 @@ def test_rows_survive_a_restart_and_an_added_field(url: str) -> None:
     after.close()
 
 
-def test_files_are_written_ahead(books: Repository[Message], url: str) -> None:
-    books.add("books/1", book("one"))
-    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
-        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    connection.close()
+@pytest.mark.parametrize(("durable", "synchronous"), [(True, 2), (False, 1)], ids=["durable", "not durable"])
+def test_files_are_written_ahead(tmp_path: Path, durable: bool, synchronous: int) -> None:
+    """https://sqlite.org/pragma.html#pragma_synchronous: 1 is NORMAL, 2 is FULL."""
+    database = Database(f"sqlite:///{tmp_path}/books.db", durable=durable)
+    with database.reading() as connection:
+        assert connection.execute(sa.text("PRAGMA journal_mode")).scalar_one() == "wal"
+        assert connection.execute(sa.text("PRAGMA synchronous")).scalar_one() == synchronous
+    database.close()
 
 
 # --- tables -----------------------------------------------------------------------------------------------------------
@@ -433,10 +428,13 @@ def test_files_are_written_ahead(books: Repository[Message], url: str) -> None:
 
 def test_a_missing_table_is_refused_with_the_command_that_makes_it(url: str) -> None:
     strict = Database(url, program="python -m library")
-    with pytest.raises(StartError, match=r'no table "books".*python -m library --create-tables'):
+    with pytest.raises(StartError, match=r'no table "books".*python -m library --migrate'):
         Repository(strict, Book, table="books")
-    Repository(Database(url, create_tables=True), Book, table="books")
+    made = Database(url, migrate=True, durable=False)
+    Repository(made, Book, table="books")
     Repository(strict, Book, table="books").add("books/1", book("one"))
+    made.close()
+    strict.close()
 
 
 def test_a_database_that_cannot_be_opened(tmp_path: Path) -> None:
@@ -494,7 +492,7 @@ class Recorder(Tracing):
 @contextmanager
 def recorded(url: str) -> Iterator[tuple[Repository[Message], Recorder]]:
     recorder = Recorder()
-    database = Database(url, create_tables=True, tracing=recorder)
+    database = Database(url, migrate=True, durable=False, tracing=recorder)
     yield Repository(database, Book, table="books"), recorder
     database.close()
 
@@ -520,7 +518,7 @@ def test_each_statement_makes_a_span(url: str) -> None:
             assert [name for name, _ in recorder.spans] == [f"{operation} books" for operation in expected]
             for operation, (_, attributes) in zip(expected, recorder.spans, strict=True):
                 assert attributes == {
-                    "db.system.name": "sqlite",
+                    "db.system.name": url.partition(":")[0].partition("+")[0],
                     "db.operation.name": operation,
                     "db.collection.name": "books",
                 }
@@ -539,7 +537,7 @@ def test_statements_are_compiled_once(database: Database, books: Repository[Mess
     def note(
         connection: sa.Connection, cursor: object, statement: str, parameters: object, context: object, _: bool
     ) -> None:
-        if statement != "BEGIN IMMEDIATE":
+        if not statement.startswith(("BEGIN", "PRAGMA")):
             found.append(str(context.cache_hit.name))  # type: ignore[attr-defined]
 
     sa.event.listen(database._engine, "before_cursor_execute", note)

@@ -122,8 +122,8 @@ def test_all_problems_are_said_at_once() -> None:
 
 
 def test_what_operators_may_not_set_is_not_read() -> None:
-    settings = load(DEV="false", CREATE_TABLES="true", COMPONENT="x", PROGRAM="y", CART_DEV="false")
-    assert (settings.dev, settings.create_tables, settings.component, settings.program) == (
+    settings = load(DEV="false", MIGRATE="true", COMPONENT="x", PROGRAM="y", CART_DEV="false")
+    assert (settings.dev, settings.migrate, settings.component, settings.program) == (
         True,
         False,
         "cart",

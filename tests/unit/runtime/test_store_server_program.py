@@ -150,10 +150,10 @@ def test_production_needs_a_database_and_its_tables(place: Path) -> None:
     code, out, err = ended(place, "--port", "0", DATABASE_URL=url)
     assert (code, out) == (2, "")
     assert 'no table "books"' in err
-    assert "python -m library_service --create-tables" in err
+    assert "python -m library_service --migrate" in err
     for _ in range(2):
-        code, out, err = ended(place, "--create-tables", DATABASE_URL=url)
-        assert (code, out, err) == (0, "library: all tables are there\n", "")
+        code, out, err = ended(place, "--migrate", DATABASE_URL=url)
+        assert (code, out, err) == (0, "library: the database is up to date\n", "")
     with served(place, "--host", "127.0.0.1", LIBRARY_PORT="0", LIBRARY_DATABASE_URL=url) as (program, channel, _):
         save(channel)
         assert get(channel) == DATA
@@ -162,7 +162,7 @@ def test_production_needs_a_database_and_its_tables(place: Path) -> None:
 
 def test_in_production_it_listens_everywhere_and_logs_json(place: Path) -> None:
     url = f"sqlite:///{place}/p.db"
-    assert ended(place, "--create-tables", DATABASE_URL=url)[0] == 0
+    assert ended(place, "--migrate", DATABASE_URL=url)[0] == 0
     with served(place, "--port", "0", DATABASE_URL=url) as (program, _, line):
         assert " on 0.0.0.0:" in line
         _, err = finish(program, signal.SIGTERM)
@@ -240,7 +240,7 @@ def test_a_call_that_does_not_end_cannot_keep_it_alive(place: Path) -> None:
 def test_spans_are_sent_before_it_ends(place: Path) -> None:
     """Also when a call that does not end is left behind, and the interpreter's own clearing up with it."""
     url = f"sqlite:///{place}/traced.db"
-    assert ended(place, "--create-tables", DATABASE_URL=url)[0] == 0
+    assert ended(place, "--migrate", DATABASE_URL=url)[0] == 0
     environ = {"DATABASE_URL": url, "OTEL_TRACES_EXPORTER": "console", "GRACE_SECONDS": "0.1"}
     with served(place, "--port", "0", **environ) as (program, channel, _):
         save(channel)

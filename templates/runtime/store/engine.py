@@ -1,0 +1,148 @@
+"""Engines: how connections to SQLite and PostgreSQL are made, kept and begun on.
+
+An engine's connections are in autocommit mode: a statement that only reads costs one round trip. A transaction for writing
+is begun by hand, which is what the option ``writes`` of an execution is for.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from sqlalchemy import event, exc
+from sqlalchemy.pool import QueuePool
+
+from ..service.problems import SettingsError
+from .faults import patience
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.pool import ConnectionPoolEntry
+
+_DIALECTS = ("sqlite", "postgresql")
+
+# How long a server may take to accept a connection.
+_CONNECT_SECONDS = 10
+
+# A connection that lay idle for longer is tried before it is used: databases restart, proxies hang up.
+_FRESH_SECONDS = 1.0
+
+
+def make_engine(url: str, connections: int, overflow: int, wait_seconds: float, *, durable: bool) -> Engine:
+    """An engine for ``url`` that keeps ``connections`` open, and ``overflow`` more while all of those are in use.
+
+    No statement in it waits longer than ``wait_seconds``, and one that writes no longer than the caller of the RPC does.
+    ``durable`` says whether a commit waits for the disk; on PostgreSQL that is the server's to say.
+
+    Raises :class:`SettingsError` for a URL that cannot be used; the message never repeats a password.
+    """
+    try:
+        parsed = sa.make_url(url)
+    except exc.ArgumentError:
+        # The message would repeat the URL, and a password with it.
+        raise SettingsError(
+            "DATABASE_URL is not a URL: write it as postgresql+psycopg://USER:PASSWORD@HOST/NAME"
+        ) from None
+    if parsed.get_backend_name() not in _DIALECTS:
+        raise SettingsError(f"DATABASE_URL: {parsed.drivername} is not supported; use postgresql+psycopg or sqlite")
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite(parsed, connections, overflow, wait_seconds, durable=durable)
+    return _postgresql(parsed, connections, overflow, wait_seconds)
+
+
+def _sqlite(url: sa.URL, connections: int, overflow: int, wait_seconds: float, *, durable: bool) -> Engine:
+    if url.database in (None, "", ":memory:"):
+        connections, overflow = 1, 0  # such a database belongs to its connection
+    engine = sa.create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=connections,
+        max_overflow=overflow,
+        pool_timeout=wait_seconds,
+        connect_args={"timeout": wait_seconds, "check_same_thread": False},
+        hide_parameters=True,
+    )
+
+    @event.listens_for(engine, "connect")
+    def connect(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+        connection.execute("PRAGMA journal_mode = WAL")
+        # NORMAL survives the end of the process; FULL that of the machine.
+        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A transaction that reads before it writes must not begin as a reader: where another has written meanwhile,
+        # SQLite fails it at once ("database is locked"), however long it may wait.
+        if connection.get_execution_options().get("writes"):
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {_milliseconds(patience(wait_seconds))}")
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgresql(url: sa.URL, connections: int, overflow: int, wait_seconds: float) -> Engine:
+    wait = _milliseconds(wait_seconds)
+    try:
+        engine = sa.create_engine(
+            url,
+            pool_size=connections,
+            max_overflow=overflow,
+            pool_timeout=wait_seconds,
+            isolation_level="AUTOCOMMIT",
+            # Otherwise its driver forgets how many rows an INSERT has made, and ON CONFLICT would go unnoticed.
+            execution_options={"preserve_rowcount": True},
+            connect_args={} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_SECONDS},
+            # What a statement was given is the users' data, and errors are logged.
+            hide_parameters=True,
+        )
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"DATABASE_URL: {url.drivername} needs the Python package {error.name}, which is not installed"
+        ) from None
+
+    @event.listens_for(engine, "connect")
+    def connect(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        # By a statement: proxies such as PgBouncer refuse it among the options of a connection.
+        cursor = connection.cursor()
+        cursor.execute(f"SET statement_timeout = {wait}")
+        cursor.close()
+        connection.commit()
+
+    @event.listens_for(engine, "checkin")
+    def checkin(_connection: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
+        entry.info["used"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def checkout(connection: DBAPIConnection, entry: ConnectionPoolEntry, _proxy: object) -> None:
+        # Trying every time, as pool_pre_ping does, makes two round trips of each one.
+        if time.monotonic() - entry.info.get("used", math.inf) > _FRESH_SECONDS:
+            try:
+                engine.dialect.do_ping(connection)
+            except engine.dialect.loaded_dbapi.Error as error:
+                raise exc.InvalidatePoolError from error
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        options = connection.get_execution_options()
+        if not options.get("writes"):
+            return
+        if options.get("migrates"):
+            # Moving rows takes its time; waiting for a table's lock would hold up everybody who comes after.
+            limits = f"SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = {wait}"
+        else:
+            limits = f"SET LOCAL statement_timeout = {_milliseconds(patience(wait_seconds))}"
+        # All in one round trip.
+        connection.exec_driver_sql(f"BEGIN; {limits}", execution_options={"no_parameters": True})
+
+    return engine
+
+
+def _milliseconds(seconds: float) -> int:
+    """For settings in which 0 stands for ever."""
+    return max(1, int(seconds * 1000))
