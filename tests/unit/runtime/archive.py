@@ -48,7 +48,7 @@ class Archive:
     """The repositories."""
 
     def __init__(self, url: str) -> None:
-        self.database = Database(url, create_tables=True)
+        self.database = Database(url, migrate=True)
         self.books = Repository(self.database, api.Book, table="books")
         self.publishers = Repository(self.database, api.Publisher, table="publishers")
         self.readers = Repository(self.database, api.Reader, table="readers")
