@@ -62,7 +62,7 @@ def runtime(module: str) -> Any:
 
 def commands() -> Iterator[tuple[str, click.Command]]:
     """Every command that does something, by its whole name: ``new store``."""
-    context = click.Context(scaffold, info_name="scaffold")
+    context = click.Context(scaffold, info_name="scaffold", help_option_names=["-h", "--help"])
     for group in COMMANDS.values():
         for name in group:
             command = scaffold.get_command(context, name)
@@ -78,7 +78,7 @@ def _commands() -> str:
 
 
 def _command(name: str, command: click.Command) -> str:
-    context = click.Context(command, info_name=f"scaffold {name}", terminal_width=200, max_content_width=200)
+    context = click.Context(command, help_option_names=["-h", "--help"], info_name=f"scaffold {name}", terminal_width=200, max_content_width=200)
     usage = command.get_usage(context).removeprefix("Usage: ")
     lines = [f"### scaffold {name}", "", "```text", usage, "```", "", inspect.cleandoc(command.help or "")]
     options = [_option(parameter) for parameter in command.params if isinstance(parameter, click.Option)]

@@ -29,7 +29,7 @@ Run
 
 Judge
   check     all that CI asks: drift, boundaries
-  test      contract tests, in process
+  test      contract tests: in process, or --against HOST:PORT
 
 `scaffold COMMAND --help` says more.
 exit codes: 0 fine, 1 found something, 2 bad input and nothing written
