@@ -33,8 +33,8 @@ def command() -> None:
 def store(name: str, protos: tuple[str, ...], services: tuple[str, ...]) -> None:
     """Add a data store: it concentrates data that is closely related or changes together.
 
-    Get, List, Create and Delete of a resource work at once; every other RPC answers UNIMPLEMENTED and names the file to
-    write it in.
+    Standard methods (Get, List, Create, Update, Delete, Undelete, batches) work at once; every other RPC answers
+    UNIMPLEMENTED and names the file to write it in.
     """
     from scaffold.verbs.new import Request
 

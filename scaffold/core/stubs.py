@@ -110,11 +110,11 @@ class StubWriter:
         parts = []
         present = [f.name for f in message.fields if f.presence] + list(message.oneofs)
         if present:
-            arguments = ("self", f"field_name: {self._literal(present)}")
+            arguments = ("self", self._field_name(present, indent))
             parts.append(pad + pycode.fit("def HasField(", arguments, f") -> {self._builtin('bool')}: ...", indent))
         clearable = [f.name for f in message.fields] + list(message.oneofs)
         if clearable:
-            arguments = ("self", f"field_name: {self._literal(clearable)}")
+            arguments = ("self", self._field_name(clearable, indent))
             parts.append(pad + pycode.fit("def ClearField(", arguments, ") -> None: ...", indent))
         overload = len(message.oneofs) > 1
         for oneof in message.oneofs:
@@ -123,6 +123,11 @@ class StubWriter:
             group, member = self._literal([oneof]), self._literal(members)
             parts.append(f"{prefix}{pad}def WhichOneof(self, oneof_group: {group}) -> {member} | None: ...")
         return parts
+
+    def _field_name(self, names: list[str], indent: int) -> str:
+        """The parameter for one of these names; broken where it would not fit into a line of its own."""
+        kind = self._use("typing", "Literal")
+        return pycode.fit(f"field_name: {kind}[", tuple(map(pycode.literal, names)), "],", indent + 4)[:-1]
 
     def _literal(self, names: list[str]) -> str:
         return f"{self._use('typing', 'Literal')}[{', '.join(pycode.literal(n) for n in names)}]"

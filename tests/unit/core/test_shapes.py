@@ -14,6 +14,7 @@ import "google/api/field_behavior.proto";
 import "google/api/resource.proto";
 import "google/protobuf/empty.proto";
 import "google/protobuf/field_mask.proto";
+import "google/protobuf/timestamp.proto";
 """
 _CART = """
 message Cart {
@@ -26,9 +27,29 @@ _USER = "message User { string id = 1; string name = 2; }"
 CART, PATTERN = "shop.v1.Cart", "carts/{cart}"
 
 
-def shape_of(folder: Path, rpc: str, messages: str) -> Shape:
-    """The shape of one RPC over some messages, compiled."""
-    text = f"{_HEAD}\nservice S {{ rpc {rpc}; }}\n{messages}"
+_BOOK = """
+message Book {
+  option (google.api.resource) = {type: "shop.example.com/Book" pattern: "shelves/{shelf}/books/{book}"};
+  string name = 1;
+  google.protobuf.Timestamp delete_time = 2;
+}
+message N { string name = 1; }
+message C { string parent = 1; Book book = 2; string book_id = 3; }
+message L { repeated Book books = 1; }
+"""
+BOOK, BOOKS = "shop.v1.Book", "shelves/{shelf}/books/{book}"
+_CREATE, _DELETE, _UNDELETE = (
+    "CreateBook(C) returns (Book)",
+    "DeleteBook(N) returns (Book)",
+    "UndeleteBook(N) returns (Book)",
+)
+_HARD = "DeleteBook(N) returns (google.protobuf.Empty)"
+
+
+def shape_of(folder: Path, rpc: str, messages: str, *others: str) -> Shape:
+    """The shape of one RPC over some messages, in a service with some others, compiled."""
+    rpcs = " ".join(f"rpc {each};" for each in (rpc, *others))
+    text = f"{_HEAD}\nservice S {{ {rpcs} }}\n{messages}"
     api = compile_api(folder, {"s.proto": text})
     return shape(api, api.services[0].methods[0])
 
@@ -137,6 +158,112 @@ def test_standard_methods(case: str, tmp_path: Path) -> None:
     rpc, messages, expected = STANDARD[case]
     assert shape_of(tmp_path, rpc, messages) == expected
     assert expected.standard
+
+
+BESIDE = {
+    "create under a parent": (
+        (_CREATE,),
+        "",
+        Shape(
+            Kind.CREATE,
+            BOOK,
+            resource_key="name",
+            pattern=BOOKS,
+            body="book",
+            wanted_id="book_id",
+            parent="parent",
+        ),
+    ),
+    "delete that can be taken back": (
+        (_DELETE, _UNDELETE),
+        "",
+        Shape(Kind.DELETE, BOOK, "name", "name", BOOKS, soft=True),
+    ),
+    "delete that can be taken back, with an empty answer": (
+        (_HARD, _UNDELETE),
+        "",
+        Shape(Kind.DELETE, BOOK, "name", "name", BOOKS, soft=True),
+    ),
+    "undelete": ((_UNDELETE,), "", Shape(Kind.UNDELETE, BOOK, "name", "name", BOOKS)),
+    "batch create": (
+        ("BatchCreateBooks(B) returns (L)", _CREATE),
+        "message B { string parent = 1; repeated C requests = 2; }",
+        Shape(
+            Kind.BATCH_CREATE,
+            BOOK,
+            resource_key="name",
+            pattern=BOOKS,
+            body="requests",
+            items="books",
+            single="shop.v1.S.CreateBook",
+        ),
+    ),
+    "batch delete by names": (
+        ("BatchDeleteBooks(B) returns (google.protobuf.Empty)", _HARD),
+        "message B { repeated string names = 1; }",
+        Shape(Kind.BATCH_DELETE, BOOK, "names", "name", BOOKS, single="shop.v1.S.DeleteBook"),
+    ),
+    "batch delete by requests, that can be taken back": (
+        ("BatchDeleteBooks(B) returns (L)", _DELETE, _UNDELETE),
+        "message B { repeated N requests = 1; }",
+        Shape(
+            Kind.BATCH_DELETE,
+            BOOK,
+            resource_key="name",
+            pattern=BOOKS,
+            body="requests",
+            items="books",
+            single="shop.v1.S.DeleteBook",
+            soft=True,
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BESIDE)
+def test_standard_methods_beside_others(case: str, tmp_path: Path) -> None:
+    rpcs, messages, expected = BESIDE[case]
+    assert shape_of(tmp_path, rpcs[0], _BOOK + messages, *rpcs[1:]) == expected
+
+
+ALONE = {
+    "delete that answers with the resource and is for good": ((_DELETE,), ""),
+    "delete whose undelete is another's": (
+        (_HARD, "UndeleteBook(N) returns (google.protobuf.Empty)"),
+        "",
+    ),
+    "undelete of what is never marked as deleted": (
+        ("UndeleteCart(N) returns (Cart)",),
+        _CART,
+    ),
+    "create under a parent that nobody names": (("CreateBook(D) returns (Book)",), "message D { Book book = 1; }"),
+    "create under a parent, of what has no pattern": (
+        ("CreateUser(D) returns (User)",),
+        _USER + "message D { User user = 1; string parent = 2; }",
+    ),
+    "batch create without a create": (
+        ("BatchCreateBooks(B) returns (L)",),
+        "message B { repeated C requests = 1; }",
+    ),
+    "batch create of other requests": (
+        ("BatchCreateBooks(B) returns (L)", _CREATE),
+        "message B { repeated N requests = 1; }",
+    ),
+    "batch delete without a delete": (
+        ("BatchDeleteBooks(B) returns (google.protobuf.Empty)",),
+        "message B { repeated string names = 1; }",
+    ),
+    "batch delete with an answer that no delete gives": (
+        ("BatchDeleteBooks(B) returns (L)", _HARD),
+        "message B { repeated string names = 1; }",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ALONE)
+def test_what_lacks_something_beside_it_is_custom(case: str, tmp_path: Path) -> None:
+    rpcs, messages = ALONE[case]
+    assert shape_of(tmp_path, rpcs[0], _BOOK + messages, *rpcs[1:]) == CUSTOM
 
 
 _PAGED = "message R { int32 page_size = 1; string page_token = 2; }"

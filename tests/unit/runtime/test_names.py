@@ -135,3 +135,39 @@ def test_a_parent_that_does_not_fit_is_named_by_its_field(parent: str) -> None:
     with pytest.raises(InvalidArgument) as caught:
         BookOnShelf.under(parent, "7")
     assert "parent" in str(caught.value.details)
+
+
+class Chapter(ResourceName):
+    pattern = "books/{book}/chapters/{chapter}"
+    alternatives = ("authors/{author}/drafts/{draft}/chapters/{chapter}",)
+
+
+def test_names_of_all_patterns_are_taken() -> None:
+    draft = Chapter.parse("authors/ann/drafts/7/chapters/1")
+    assert (str(draft), draft.ids, draft.parent) == (
+        "authors/ann/drafts/7/chapters/1",
+        ("ann", "7", "1"),
+        "authors/ann/drafts/7",
+    )
+    assert str(Chapter("7", "1")) == "books/7/chapters/1"
+    assert Chapter.under("authors/ann/drafts/7", "1") == draft
+    assert Chapter.under("books/7", "1") == Chapter("7", "1")
+    with pytest.raises(InvalidArgument, match=r"books/\{book\}/chapters/\{chapter\} or authors/"):
+        Chapter.parse("authors/ann/chapters/1")
+
+
+def test_several_names_are_refused_by_their_place() -> None:
+    assert [str(name) for name in ProductName.parse_all(["products/a", "products/b"])] == ["products/a", "products/b"]
+    with pytest.raises(InvalidArgument) as caught:
+        ProductName.parse_all(["products/a", "b"])
+    assert violated(caught.value) == ["names[1]"]
+
+
+def test_a_wildcard_stands_for_parents_in_lists_only() -> None:
+    assert BookOnShelf.check_parent("shelves/-") == "shelves/-"
+    for work in (lambda: BookOnShelf.under("shelves/-", "7"), lambda: BookOnShelf.check_parent("shops/-")):
+        with pytest.raises(InvalidArgument) as caught:
+            work()
+        assert violated(caught.value) == ["parent"]
+    with pytest.raises(InvalidArgument):
+        new_id("-")
