@@ -44,6 +44,8 @@ def command(ctx: click.Context, no_pending: bool, names: tuple[str, ...]) -> int
     tested = test(Path.cwd(), names, ctx.meta.get(_PYTEST, ()), no_pending=no_pending)
     for line in summary(tested.tallies):
         console.say(line)
+    for line in tested.undecided:
+        console.say(f"undecided: {line}")
     return tested.exit_code
 
 

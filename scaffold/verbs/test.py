@@ -8,17 +8,18 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scaffold.contract import plan as contract_plan
+from scaffold.core import naming
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
 from scaffold.verbs.generate import compile_api, open_workspace, with_services
 from scaffold.verbs.run import select
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from scaffold.core.settings import Settings, Unit
     from scaffold.shell.workspace import Workspace
@@ -46,6 +47,7 @@ class Tested:
     tallies: tuple[Tally, ...]
     seconds: float
     output: str = ""
+    undecided: tuple[str, ...] = ()
 
 
 def test(
@@ -73,12 +75,15 @@ def test(
         )
     chosen = select(settings, names)
     units = {unit.name: unit for unit in settings.components()}
-    files = [f"{units[name].path}/tests/contract/test_contract.py" for name in chosen]
+    undecided = {name: why for name in chosen if (why := _undecided(units[name], units))}
+    files = [f"{units[name].path}/tests/contract/test_contract.py" for name in chosen if name not in undecided]
     ScaffoldError.raise_if(
         Diagnostic("not-generated", "the contract suite is not there", Location(f), "run `scaffold regen`")
         for f in files
         if not workspace.exists(f)
     )
+    if not files and undecided:
+        return Tested(0, (), 0.0, undecided=tuple(undecided.values()))
     if not files:
         raise ScaffoldError(
             Diagnostic(
@@ -94,7 +99,25 @@ def test(
         command += ["--contract-report", str(report), "-q"]
         command += ["--contract-no-pending"] * no_pending
         code, output = _run([*command, *files, *arguments], workspace.root, progress)
-        return _tested(code, report, output)
+        return replace(_tested(code, report, output), undecided=tuple(undecided.values()))
+
+
+def _undecided(unit: Unit, units: Mapping[str, Unit], by: Unit | None = None) -> str:
+    """Why a component cannot be tested: it uses, perhaps through another, what is external and has no address here."""
+    for used in (units[name] for name in unit.uses):
+        if not used.external:
+            why = _undecided(used, units, by or unit)
+            if why:
+                return why
+            continue
+        variable = f"{naming.environment(used.name)}_ADDRESS"
+        spellings = [
+            f"{prefix}{variable}{end}" for prefix in ("", f"{naming.environment(unit.name)}_") for end in ("", "_FILE")
+        ]
+        if not any(os.environ.get(name) for name in spellings):
+            whom = f"it uses {unit.name}, which uses" if by else "it uses"
+            return f"{(by or unit).name}: {whom} {used.name}, which is external, and {variable} is not set"
+    return ""
 
 
 def _run(command: Sequence[str], folder: Path, progress: Callable[[int], None] | None) -> tuple[int, str]:
@@ -116,7 +139,7 @@ def _run(command: Sequence[str], folder: Path, progress: Callable[[int], None] |
 def plan_for(workspace: Workspace, settings: Settings) -> contract_plan.Plan:
     """What the engine has to know about the workspace."""
     interpreter = sys.executable
-    units = settings.components()
+    units = settings.own()
     places = _places(workspace, settings, units)
     components = {}
     for unit in units:
