@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .repository import Held, Page, Repository
     from .server import Component, Interceptor, run, start
     from .settings import Settings
+    from .watching import changes
 
 __all__ = [
     "Aborted",
@@ -76,6 +77,7 @@ __all__ = [
     "Unavailable",
     "Unimplemented",
     "Unknown",
+    "changes",
     "new_id",
     "require",
     "run",
@@ -133,6 +135,7 @@ _HOMES = {
         "start",
     ),
     ".settings": ("Settings",),
+    ".watching": ("changes",),
 }
 
 if not TYPE_CHECKING:  # a type checker would believe that every name is here
