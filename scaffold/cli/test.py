@@ -77,6 +77,8 @@ def command(
         console.show_github(tested.broken)
     for line in summary(tested.tallies):
         console.say(line)
+    for line in tested.undecided:
+        console.say(f"undecided: {line}")
     return tested.exit_code
 
 

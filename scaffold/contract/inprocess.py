@@ -122,7 +122,9 @@ class InProcess:
         environ |= component.environ
         environ |= {"HOST": HOST, "PORT": "0", "DATABASE_URL": f"sqlite:///{self._databases() / name}.db"}
         for used in component.uses:
-            environ[f"{naming.environment(used)}_ADDRESS"] = self.open(used).address
+            # What is not in the plan is external: the environment says where it is.
+            if used in self._plan.components:
+                environ[f"{naming.environment(used)}_ADDRESS"] = self.open(used).address
         for vendor_name, vendor in component.vendors.items():
             environ |= self._vendor(vendor_name, vendor)
         return environ

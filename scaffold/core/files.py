@@ -456,7 +456,7 @@ class _Builder:
         )
 
     def _boundaries(self) -> BoundariesView:
-        others = sorted(u.package for u in self._units.values() if u.name != self._unit.name)
+        others = sorted(u.package for u in self._units.values() if u.name != self._unit.name and not u.external)
         return BoundariesView(self._unit.package, tuple(others), DATABASES if self._unit.kind == "process" else ())
 
     def _test(self) -> TestView:

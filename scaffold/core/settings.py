@@ -57,6 +57,11 @@ class Component(_Table):
         "further one in `handlers/<service>/`.",
     )
     path: str | None = Field(default=None, description="Folder of the component; `services/NAME` where none is named.")
+    external: bool = Field(
+        default=False,
+        description="Somebody else makes and runs it: nothing is generated but the clients of those who use it, and it is "
+        "found by `NAME_ADDRESS`.",
+    )
 
     @property
     def protos(self) -> tuple[str, ...]:
@@ -117,8 +122,12 @@ class Settings(_Table):
     metadata: Metadata = Metadata()
 
     def components(self) -> tuple[Unit, ...]:
-        """Every store, then every process, as written."""
+        """Every store, then every process, as written; also those that are external."""
         return tuple(self._units())
+
+    def own(self) -> tuple[Unit, ...]:
+        """The components that are made here."""
+        return tuple(unit for unit in self._units() if not unit.external)
 
     def _units(self) -> Iterator[Unit]:
         for name, store in self.stores.items():
@@ -136,6 +145,7 @@ class Settings(_Table):
             services=tuple(table.services),
             uses=tuple(table.uses) if isinstance(table, Process) else (),
             vendors=tuple(table.vendors) if isinstance(table, Process) else (),
+            external=table.external,
         )
 
 
@@ -151,6 +161,7 @@ class Unit:
     services: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
     vendors: tuple[str, ...] = ()
+    external: bool = False
 
     @property
     def source(self) -> str:
@@ -218,6 +229,8 @@ def table_text(unit: Unit) -> str:
         lines.append(f"uses = {_toml(list(unit.uses))}")
     if unit.vendors:
         lines.append(f"vendors = {_toml(list(unit.vendors))}")
+    if unit.external:
+        lines.append("external = true")
     return "\n".join(lines) + "\n"
 
 
@@ -378,7 +391,9 @@ def _check_names(settings: Settings, units: tuple[Unit, ...], places: _Places) -
         )
         return
     for unit in units:
-        yield from name_problems(unit.name, unit.package, places.find(tables[unit.kind], unit.name))
+        yield from name_problems(
+            unit.name, "" if unit.external else unit.package, places.find(tables[unit.kind], unit.name)
+        )
         if unit.name in seen:
             yield Diagnostic(
                 "name-taken",
@@ -401,14 +416,14 @@ def _check_names(settings: Settings, units: tuple[Unit, ...], places: _Places) -
 
 
 def name_problems(name: str, package: str, where: Location | None = None) -> Iterator[Diagnostic]:
-    """Why a component cannot be called this, or imported by this name."""
+    """Why a component cannot be called this, or imported by this name; external ones are not imported: an empty name."""
     problem = naming.component_problem(name)
     if problem:
         suggestion = naming.snake(re.sub(r"\W+", "_", name))
         remedy = f'try "{suggestion}"' if not naming.component_problem(suggestion) else "choose another name"
         yield Diagnostic("invalid-name", f'"{name}": {problem}', where, remedy)
         return
-    problem = naming.package_problem(package)
+    problem = naming.package_problem(package) if package else ""
     if problem:
         yield Diagnostic(
             "name-shadows",
@@ -495,7 +510,13 @@ def _check_paths(settings: Settings, units: tuple[Unit, ...], places: _Places) -
             yield Diagnostic("settings-value", f'the root "{root}" is not inside the workspace', where, remedy)
     seen: dict[str, str] = {}
     for unit in units:
-        where = places.find("stores" if unit.kind == "store" else "processes", unit.name, "path")
+        table = "stores" if unit.kind == "store" else "processes"
+        where = places.find(table, unit.name, "path")
+        if unit.external:
+            if unit.path != f"services/{unit.name}":
+                message = f'"{unit.name}" is external: it has no folder here'
+                yield Diagnostic("settings-value", message, where, "take the `path` out")
+            continue
         if not _inside(unit.path):
             yield Diagnostic("settings-value", f'the path "{unit.path}" is not inside the workspace', where, remedy)
         clash = next((name for path, name in seen.items() if _overlap(path, unit.path)), None)

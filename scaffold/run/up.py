@@ -297,13 +297,13 @@ class _Environments:
         for item in self.components.values():
             for used in item.uses:
                 if used not in self.components and not self._given(item, f"{environment(used)}_ADDRESS"):
-                    yield _missing(item, used, f"{environment(used)}_ADDRESS", f"start {used} too")
+                    address = f"{environment(used)}_ADDRESS"
+                    yield _missing(item, used, address, f"set {address} to where it runs, HOST:PORT")
             for vendor in item.vendors:
                 stand_in = self.vendors.get(vendor)
                 if not (stand_in and stand_in.command) and not self._given(item, f"{environment(vendor)}_URL"):
-                    yield _missing(
-                        item, vendor, f"{environment(vendor)}_URL", f"give [vendors.{vendor}] a stand-in, `dev`"
-                    )
+                    url = f"{environment(vendor)}_URL"
+                    yield _missing(item, vendor, url, f"set {url}, or give [vendors.{vendor}] a stand-in, `dev`")
 
     def of(self, item: Launchable) -> dict[str, str]:
         """Everything that the process gets."""
@@ -423,11 +423,11 @@ def _already_up(root: Path) -> Diagnostic:
     )
 
 
-def _missing(item: Launchable, used: str, variable: str, instead: str) -> Diagnostic:
+def _missing(item: Launchable, used: str, variable: str, remedy: str) -> Diagnostic:
     return Diagnostic(
         "address-missing",
         f"{item.name} uses {used}, which is not started here, and {variable} is not set",
-        remedy=f"set {variable}, or {instead}",
+        remedy=remedy,
     )
 
 

@@ -27,7 +27,7 @@ def check(start: Path, only: Sequence[str] = ()) -> tuple[Diagnostic, ...]:
         found += drift(plan(start).plan)
     if "boundaries" in parts:
         workspace, settings = open_workspace(start)
-        for unit in settings.components():
+        for unit in settings.own():
             broken = boundaries.check(workspace.root / unit.path, workspace.root / unit.source)
             found += [_placed(d, unit.source) for d in broken]
     return tuple(found)

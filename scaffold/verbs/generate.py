@@ -48,8 +48,9 @@ def wanted(workspace: Workspace, configuration: Settings, extra_roots: Sequence[
     ScaffoldError.raise_if([problem for unit in units for problem in _missing_services(unit, api)])
     configuration = _with_services(configuration, units)
     folder = data.folder("templates")
-    runtimes = {kind: templates.runtime(folder, kind) for kind in sorted({unit.kind for unit in units})}
-    components = [component_files(u, api, configuration, serialized, runtimes[u.kind]) for u in units]
+    own = [unit for unit in units if not unit.external]
+    runtimes = {kind: templates.runtime(folder, kind) for kind in sorted({unit.kind for unit in own})}
+    components = [component_files(u, api, configuration, serialized, runtimes[u.kind]) for u in own]
     renderer = Renderer(templates.loader(folder))
     artifacts: list[Artifact] = []
     for component in components:

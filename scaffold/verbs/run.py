@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
+from scaffold.core import naming
 from scaffold.core import settings as settings_module
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
 from scaffold.run import call as calls
 from scaffold.run import spans, up
 from scaffold.shell import descriptors
-from scaffold.verbs.generate import open_workspace
+from scaffold.verbs.generate import compile_api, open_workspace, with_services
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from scaffold.core.settings import Settings
+    from scaffold.core.settings import Settings, Unit
     from scaffold.shell.workspace import Workspace
 
 
@@ -46,7 +48,7 @@ def launchables(workspace: Workspace, settings: Settings) -> tuple[up.Launchable
         up.Launchable(
             unit.name, unit.kind, unit.package, workspace.root / unit.source, uses=unit.uses, vendors=unit.vendors
         )
-        for unit in settings.components()
+        for unit in settings.own()
     ]
     return (*vendors, *services)
 
@@ -67,18 +69,27 @@ def call(
     units = {unit.name: unit for unit in settings.components()}
     if name not in units:
         raise ScaffoldError(settings_module.unknown_component(name, set(units)))
-    shown = f"{units[name].root}/gen/descriptors.py"
-    api = descriptors.read(workspace.root / shown, shown)
+    files, services = _api(workspace, settings, units[name])
     return calls.call(
-        api.complete(),
+        files,
         rpc,
         request,
-        address=address or _address(workspace, name),
-        services=api.services,
+        address=address or (_given_address(name) if units[name].external else _address(workspace, name)),
+        services=services,
         metadata=metadata,
         timeout=timeout,
         on_response=on_response,
     )
+
+
+def _api(workspace: Workspace, settings: Settings, unit: Unit) -> tuple[calls.Files, tuple[str, ...]]:
+    """The files of a component's API and its services: as they were generated, or from the protos where nothing is."""
+    if unit.external:
+        api, serialized = compile_api(workspace.roots(settings.protos.roots), unit.protos)
+        return tuple(serialized.items()), with_services(unit, api).services
+    shown = f"{unit.root}/gen/descriptors.py"
+    found = descriptors.read(workspace.root / shown, shown)
+    return found.complete(), found.services
 
 
 def trace(start_folder: Path, wanted: str = "") -> spans.Trace:
@@ -93,6 +104,21 @@ def trace(start_folder: Path, wanted: str = "") -> spans.Trace:
             Diagnostic("no-trace", "no trace has been received yet", None, "run `scaffold up`, then call something")
         )
     return found
+
+
+def _given_address(name: str) -> str:
+    variable = f"{naming.environment(name)}_ADDRESS"
+    address = os.environ.get(variable, "")
+    if not address:
+        raise calls.NobodyAnswers(
+            Diagnostic(
+                "nobody-answers",
+                f"{name} is external, and {variable} is not set",
+                None,
+                f"set {variable} to where it runs, or give --address HOST:PORT",
+            )
+        )
+    return address
 
 
 def _address(workspace: Workspace, name: str) -> str:
@@ -119,14 +145,30 @@ def _check_generated(workspace: Workspace, settings: Settings) -> None:
     """A component that is in scaffold.toml and was never generated cannot start."""
     ScaffoldError.raise_if(
         Diagnostic("not-generated", f"{unit.name} has no gen/ yet", Location(unit.root), "run `scaffold regen`")
-        for unit in settings.components()
+        for unit in settings.own()
         if not workspace.exists(f"{unit.root}/gen/__init__.py")
     )
 
 
 def select(settings: Settings, names: Sequence[str]) -> tuple[str, ...]:
-    """The components of these names, all where none is named. Raises ScaffoldError for unknown ones."""
-    known = [unit.name for unit in settings.components()]
-    problems = [settings_module.unknown_component(n, set(known)) for n in names if n not in known]
-    ScaffoldError.raise_if(problems)
+    """The components of these names, all where none is named; never those that are external.
+
+    Raises ScaffoldError for unknown names.
+    """
+    known = [unit.name for unit in settings.own()]
+    external = {unit.name for unit in settings.components()} - {*known}
+    ScaffoldError.raise_if(
+        _not_here(n) if n in external else settings_module.unknown_component(n, set(known))
+        for n in names
+        if n not in known
+    )
     return tuple(n for n in known if not names or n in names)
+
+
+def _not_here(name: str) -> Diagnostic:
+    return Diagnostic(
+        "external-component",
+        f"{name} is external: there is nothing of it here",
+        Location("scaffold.toml"),
+        "whoever makes it tests it; take `external` out if that is you",
+    )

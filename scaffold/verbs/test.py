@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from scaffold.contract import junit, ledger
 from scaffold.contract import plan as contract_plan
+from scaffold.core import naming
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
 from scaffold.verbs.generate import compile_api, open_workspace, with_services
 from scaffold.verbs.run import select
@@ -52,6 +53,7 @@ class Tested:
     seconds: float
     output: str = ""
     broken: tuple[Diagnostic, ...] = ()
+    undecided: tuple[str, ...] = ()
 
 
 def test(
@@ -93,7 +95,8 @@ def test(
             )
         )
     units = {unit.name: unit for unit in settings.components()}
-    files = [f"{units[name].path}/tests/contract/test_contract.py" for name in chosen]
+    undecided = {name: why for name in chosen if (why := _undecided(units[name], units))}
+    files = [f"{units[name].path}/tests/contract/test_contract.py" for name in chosen if name not in undecided]
     ScaffoldError.raise_if(
         Diagnostic("not-generated", "the contract suite is not there", Location(f), "run `scaffold regen`")
         for f in files
@@ -101,6 +104,8 @@ def test(
     )
     if against:
         _answers(against)
+    if not files and undecided:
+        return Tested(0, (), 0.0, undecided=tuple(undecided.values()))
     if not files:
         raise ScaffoldError(
             Diagnostic(
@@ -118,7 +123,7 @@ def test(
         command += ["--contract-no-pending"] * no_pending
         command += ["--contract-against", against] if against else []
         code, output = _run([*command, *files, *arguments], workspace.root, progress)
-        return _tested(code, report, output, junit_file)
+        return replace(_tested(code, report, output, junit_file), undecided=tuple(undecided.values()))
 
 
 def _answers(address: str) -> None:
@@ -132,6 +137,24 @@ def _answers(address: str) -> None:
         raise ScaffoldError(
             Diagnostic("nobody-answers", str(error), None, "start it there first; `python -m PACKAGE --dev`, say")
         ) from None
+
+
+def _undecided(unit: Unit, units: Mapping[str, Unit], by: Unit | None = None) -> str:
+    """Why a component cannot be tested: it uses, perhaps through another, what is external and has no address here."""
+    for used in (units[name] for name in unit.uses):
+        if not used.external:
+            why = _undecided(used, units, by or unit)
+            if why:
+                return why
+            continue
+        variable = f"{naming.environment(used.name)}_ADDRESS"
+        spellings = [
+            f"{prefix}{variable}{end}" for prefix in ("", f"{naming.environment(unit.name)}_") for end in ("", "_FILE")
+        ]
+        if not any(os.environ.get(name) for name in spellings):
+            whom = f"it uses {unit.name}, which uses" if by else "it uses"
+            return f"{(by or unit).name}: {whom} {used.name}, which is external, and {variable} is not set"
+    return ""
 
 
 def _run(command: Sequence[str], folder: Path, progress: Callable[[int], None] | None) -> tuple[int, str]:
@@ -153,7 +176,7 @@ def _run(command: Sequence[str], folder: Path, progress: Callable[[int], None] |
 def plan_for(workspace: Workspace, settings: Settings) -> contract_plan.Plan:
     """What the engine has to know about the workspace."""
     interpreter = sys.executable
-    units = settings.components()
+    units = settings.own()
     places = _places(workspace, settings, units)
     components = {}
     for unit in units:

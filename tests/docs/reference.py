@@ -78,7 +78,13 @@ def _commands() -> str:
 
 
 def _command(name: str, command: click.Command) -> str:
-    context = click.Context(command, help_option_names=["-h", "--help"], info_name=f"scaffold {name}", terminal_width=200, max_content_width=200)
+    context = click.Context(
+        command,
+        help_option_names=["-h", "--help"],
+        info_name=f"scaffold {name}",
+        terminal_width=200,
+        max_content_width=200,
+    )
     usage = command.get_usage(context).removeprefix("Usage: ")
     lines = [f"### scaffold {name}", "", "```text", usage, "```", "", inspect.cleandoc(command.help or "")]
     options = [_option(parameter) for parameter in command.params if isinstance(parameter, click.Option)]

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         undelete_resource,
         update_resource,
     )
+    from .watching import changes
 
 __all__ = [
     "Aborted",
@@ -100,6 +101,7 @@ __all__ = [
     "batch_create_resources",
     "batch_delete_resources",
     "batch_get_resources",
+    "changes",
     "check_etag",
     "create_resource",
     "delete_resource",
@@ -185,6 +187,7 @@ _HOMES = {
         "undelete_resource",
         "update_resource",
     ),
+    ".watching": ("changes",),
 }
 
 if not TYPE_CHECKING:  # a type checker would believe that every name is here

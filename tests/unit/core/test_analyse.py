@@ -38,7 +38,7 @@ service Carts {
   rpc Watch(stream Cart.Ref) returns (stream Cart);  // Behind it.
   /* A block
    * of two lines. */
-  rpc Put(stream Cart) returns (Cart) { option deprecated = true; }
+  rpc Put(stream Cart) returns (Cart) { option deprecated = true; option idempotency_level = IDEMPOTENT; }
 }
 
 // A cart.
@@ -98,6 +98,7 @@ def test_services_and_methods(shop: Api) -> None:
         (True, False),
     ]
     assert (get.deprecated, put.deprecated) == (False, True)
+    assert (get.idempotency, put.idempotency) == ("", "IDEMPOTENT")
 
 
 def test_comments(shop: Api) -> None:

@@ -13,3 +13,9 @@ class OrderName(ResourceName):
     """The name of an order. Its id is the request_id of the purchase, so that a retry finds it."""
 
     pattern = "orders/{order}"
+
+
+class ProductName(ResourceName):
+    """The name of a product."""
+
+    pattern = "products/{product}"
