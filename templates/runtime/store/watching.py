@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import sqlalchemy as sa
 from google.protobuf.message import Message
@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from .repository import Repository
 
 M = TypeVar("M", bound=Message)
+A = TypeVar("A")
 
 #: How long a change goes unnoticed at most, in seconds.
 POLL_SECONDS = 0.5
 
 
 def changes(
-    repository: Repository[M], name: str | ResourceName, call: Call[Any], *, every: float = POLL_SECONDS
+    repository: Repository[M], name: str | ResourceName, call: Call[A], *, every: float = POLL_SECONDS
 ) -> Iterator[M | None]:
     """The resource of that name as it is now, and again after each change, until the caller goes; None: there is none.
 
