@@ -73,15 +73,15 @@ def _examples() -> list[pages.Block]:
 def test_the_example_is_one_and_has_every_key() -> None:
     (example,) = _examples()
     found = settings.load(example.text.replace("==0.1.0", f"=={__version__}"), __version__)
-    assert [unit.name for unit in found.components()] == ["catalog", "cart", "checkout"]
+    assert [unit.name for unit in found.components()] == ["catalog", "cart", "stock", "checkout"]
     raw = tomllib.loads(example.text)
     for name in settings.Settings.model_fields:
         assert name in raw
     tables: list[tuple[type[BaseModel], dict[str, object]]] = [
         (settings.Protos, raw["protos"]),
         (settings.Python, raw["python"]),
-        (settings.Store, raw["stores"]["cart"]),
-        (settings.Process, raw["processes"]["checkout"] | {"path": ""}),
+        (settings.Store, raw["stores"]["cart"] | raw["stores"]["stock"]),
+        (settings.Process, raw["processes"]["checkout"] | {"path": "", "external": True}),
         (settings.Vendor, raw["vendors"]["payments"]),
         (settings.Metadata, raw["metadata"]),
     ]
