@@ -68,7 +68,7 @@ def missing(message: Message, prefix: str = "") -> Iterator[str]:
     A message counts as set when it is present, a scalar when it has presence or another value than its default. Of a
     oneof any member will do.
     """
-    for field in fields_of(message.DESCRIPTOR):
+    for field in _watched(message.DESCRIPTOR):
         path = f"{prefix}{field.name}"
         if field.required and not field.output_only and not is_set(message, field):
             yield path
@@ -140,16 +140,20 @@ class Mask:
 
     def _keep(self, stored: Message, merged: Message, source: Message, prefix: str, above: str = "") -> None:
         """Put back what an update cannot change; ``above`` is the path of the message that is looked at."""
-        owned = () if above else server_owned(stored, self._key)
-        for field in fields_of(stored.DESCRIPTOR):
+        owned = frozenset() if above else server_owned(stored, self._key)
+        for name in owned:
+            copy_field(stored, merged, name)
+        for field in _watched(stored.DESCRIPTOR):
             path = f"{above}{field.name}"
-            if field.output_only or field.name in owned:
+            if field.name in owned:
+                continue
+            if field.output_only:
                 copy_field(stored, merged, field.name)
             elif field.immutable and not _is_same(stored, merged, field):
                 if has_value(source, field) or path in self._named:
                     raise InvalidArgument(f"{path} cannot change", field=f"{prefix}{path}")
                 copy_field(stored, merged, field.name)
-            elif not field.repeated and _has_inside(stored, field) and _has_inside(merged, field):
+            elif field.message and not field.repeated and stored.HasField(field.name) and merged.HasField(field.name):
                 inner = [getattr(message, field.name) for message in (stored, merged, source)]
                 self._keep(inner[0], inner[1], inner[2], prefix, f"{path}.")
 
@@ -231,8 +235,18 @@ def _server_owned(descriptor: Descriptor) -> frozenset[str]:
 
 
 @cache
+def _watched(descriptor: Descriptor) -> tuple[Field, ...]:
+    """The fields that have a behavior, or hold messages in which some field has one: in most messages there are few."""
+    return tuple(
+        field
+        for field in fields_of(descriptor)
+        if _has_behavior(field) or (field.message is not None and _has_behaviors(field.message))
+    )
+
+
+@cache
 def _has_behaviors(descriptor: Descriptor) -> bool:
-    """Whether any field at or below a message has a behavior; most messages have none, and need not be searched."""
+    """Whether any field at or below a message has a behavior. Messages may hold one another in circles."""
     seen: set[str] = set()
     waiting = [descriptor]
     while waiting:
@@ -240,17 +254,19 @@ def _has_behaviors(descriptor: Descriptor) -> bool:
         if current.full_name in seen:
             continue
         seen.add(current.full_name)
-        for field in fields_of(current):
-            if field.required or field.output_only or field.immutable:
-                return True
-            if field.message is not None:
-                waiting.append(field.message)
+        if any(_has_behavior(field) for field in fields_of(current)):
+            return True
+        waiting += [field.message for field in fields_of(current) if field.message is not None]
     return False
 
 
+def _has_behavior(field: Field) -> bool:
+    return field.required or field.output_only or field.immutable
+
+
 def _inside(message: Message, field: Field) -> Iterator[tuple[str, Message]]:
-    """The messages in a field, with their places (``[3]``); none where nothing at or below them has a behavior."""
-    if field.message is None or not _has_behaviors(field.message):
+    """The messages in a field, with their places (``[3]``)."""
+    if field.message is None:
         return
     value = getattr(message, field.name)
     if field.map:
@@ -262,12 +278,8 @@ def _inside(message: Message, field: Field) -> Iterator[tuple[str, Message]]:
         yield "", value
 
 
-def _has_inside(message: Message, field: Field) -> bool:
-    return any(True for _ in _inside(message, field))
-
-
 def _drop_output_only(message: Message) -> None:
-    for field in fields_of(message.DESCRIPTOR):
+    for field in _watched(message.DESCRIPTOR):
         if field.output_only:
             message.ClearField(field.name)
         for _, inner in _inside(message, field):
