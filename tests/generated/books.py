@@ -191,12 +191,12 @@ class Callers:
     @property
     def acknowledged(self) -> set[str]:
         """The books that somebody was told are there."""
-        return {name for name, code in self.answered.items() if code is grpc.StatusCode.OK}
+        return {name for name, code in self.answered.copy().items() if code is grpc.StatusCode.OK}
 
     @property
     def codes(self) -> Counter[grpc.StatusCode]:
         """How often each status was the answer."""
-        return Counter(self.answered.values())
+        return Counter(self.answered.copy().values())
 
     @contextmanager
     def at_work(self) -> Iterator[None]:

@@ -20,19 +20,20 @@ def test_kill_9_under_load_loses_no_acknowledged_write(books: Books, database_ur
         with books.serving(database_url) as program:
             callers = Callers(books, program.address, threads=12, most=50_000, prefix=f"t{turn}-")
             with callers.at_work():
-                callers.wait_for(lambda callers=callers: len(callers.acknowledged) >= 300)  # type: ignore[misc]
+                callers.wait_for(lambda callers=callers: len(callers.acknowledged) >= 150)  # type: ignore[misc]
                 program.send(signal.SIGKILL)
                 assert program.wait() == -signal.SIGKILL
+                callers.wait_for(lambda callers=callers: callers.codes[UNAVAILABLE] > 0)  # type: ignore[misc]
                 callers.stop()
             acknowledged |= callers.acknowledged
-            assert callers.codes[UNAVAILABLE] > 0  # it was under load
+            assert set(callers.codes) == {OK, UNAVAILABLE}, callers.codes
     with books.serving(database_url) as program:
         found = program.all()
         program.create("afterwards")
-    assert len(acknowledged) >= 900
+    assert len(acknowledged) >= 450
     assert acknowledged - set(found) == set()
     assert {name: title for name, title in found.items() if title != title_of(name)} == {}
-    assert time.monotonic() - begun < 40
+    assert time.monotonic() - begun < 60
 
 
 def test_ten_thousand_calls_through_sigterms(books: Books, database_url: str) -> None:
@@ -58,4 +59,4 @@ def test_ten_thousand_calls_through_sigterms(books: Books, database_url: str) ->
     # UNAVAILABLE: https://github.com/grpc/grpc/issues/41785. A few can be on their way at once, and none has happened.
     assert set(callers.codes) <= {OK, UNAVAILABLE, CANCELLED}, callers.codes
     assert callers.codes[CANCELLED] <= len(stops) * callers.threads
-    assert time.monotonic() - begun < 80
+    assert time.monotonic() - begun < 120

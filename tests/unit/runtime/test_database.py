@@ -91,7 +91,7 @@ def test_a_lock_that_somebody_holds_makes_it_unavailable(url: str) -> None:
                 lambda: books.edit("books/1").__enter__(),
                 lambda: books.delete("books/1"),
             ):
-                assert WAIT * 0.9 < refused(write, Unavailable, "DATABASE_BUSY") < WAIT + 1
+                assert WAIT * 0.9 < refused(write, Unavailable, "DATABASE_BUSY") < WAIT + PATIENCE
             assert books.get("books/1") == Book(title="ours")
         books.put("books/1", Book(title="after"))
 
@@ -101,7 +101,7 @@ def test_a_call_waits_no_longer_than_its_caller(url: str) -> None:
         books.put("books/1", Book())
         with locked(url), caller_waits(0.2):
             took = refused(lambda: books.put("books/1", Book()), DeadlineExceeded, "DEADLINE_EXCEEDED")
-        assert took < 1
+        assert took < 3
         with caller_waits(PATIENCE):
             books.put("books/1", Book())
 
@@ -109,7 +109,7 @@ def test_a_call_waits_no_longer_than_its_caller(url: str) -> None:
 def test_nothing_is_begun_for_a_caller_that_has_given_up(url: str) -> None:
     with opened(url) as (_, books), caller_waits(-0.01):
         for work in (lambda: books.get("books/1"), lambda: books.put("books/1", Book())):
-            assert refused(work, DeadlineExceeded, "DEADLINE_EXCEEDED") < 0.1
+            assert refused(work, DeadlineExceeded, "DEADLINE_EXCEEDED") < 1
 
 
 @pytest.mark.parametrize("overflow", [0, 1])
@@ -124,7 +124,7 @@ def test_connections_that_are_all_in_use(url: str, overflow: int) -> None:
         holding = [pool.submit(hold) for _ in range(1 + overflow)]
         time.sleep(0.1)
         try:
-            assert refused(lambda: books.get("books/1"), Unavailable, "DATABASE_BUSY") < WAIT + 1
+            assert refused(lambda: books.get("books/1"), Unavailable, "DATABASE_BUSY") < WAIT + PATIENCE
             with caller_waits(0.05):
                 refused(lambda: books.get("books/1"), DeadlineExceeded, "DEADLINE_EXCEEDED")
         finally:
@@ -164,7 +164,7 @@ def test_a_table_that_is_locked_for_reading_too(postgresql: "PostgreSQL", postgr
     with opened(postgresql_url) as (_, books), postgresql.connect(database_of(postgresql_url)) as other:
         with other.transaction():
             other.execute("LOCK TABLE books IN ACCESS EXCLUSIVE MODE")
-            assert refused(lambda: books.get("books/1"), Unavailable, "DATABASE_BUSY") < WAIT + 1
+            assert refused(lambda: books.get("books/1"), Unavailable, "DATABASE_BUSY") < WAIT + PATIENCE
         assert books.get("books/1") is None
 
 
@@ -260,7 +260,7 @@ def test_a_server_that_goes_away_and_comes_back(postgresql: "PostgreSQL", postgr
         try:
             for _ in range(3):
                 for work in (lambda: books.get("books/1"), lambda: books.put("books/1", Book())):
-                    assert refused(work, Unavailable, "DATABASE_UNAVAILABLE") < 1
+                    assert refused(work, Unavailable, "DATABASE_UNAVAILABLE") < PATIENCE
         finally:
             postgresql.start()
         assert list(pool.map(lambda number: books.get(f"books/{number}"), range(8))) == [Book()] * 8
