@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from runtime.common.errors import Aborted, AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
@@ -155,6 +156,31 @@ def test_keys_that_are_ids(archive: Archive) -> None:
     assert update_resource(archive.readers, request, request.reader, "x", key="id").label == "Y"
     page = list_resources(archive.readers, api.ListReadersRequest(order_by="id desc"), key="id")
     assert [reader.id for reader in page.items] == ["x"]
+
+
+# What was written before there were standard methods: the etag of the content, and perhaps one within it.
+_ROW = """
+    INSERT INTO books (name, parent, etag, message, create_time, update_time)
+    VALUES (:name, :parent, :etag, :message, '2025-01-01 00:00:00.000000', '2025-01-01 00:00:00.000000')
+"""
+
+
+def test_rows_of_before_are_read_and_changed(archive: Archive) -> None:
+    name = f"{P1}/books/1"
+    data = book(name=name, etag="from a client").SerializeToString()
+    with archive.database.transaction() as connection:
+        connection.execute(sa.text(_ROW), {"name": name, "parent": P1, "etag": "c0ffee", "message": data})
+    assert (get(archive).title, get(archive).etag) == ("Emma", '"c0ffee"')
+    assert listed(archive, order_by="create_time") == [name]
+    assert update(archive, book(title="Persuasion", etag='"c0ffee"'), "title").title == "Persuasion"
+    assert delete(archive).HasField("delete_time")
+
+
+def test_an_etag_is_no_part_of_what_is_kept(archive: Archive) -> None:
+    create(archive)
+    with archive.database.reading() as connection:
+        (data,) = connection.execute(sa.text("SELECT message FROM books")).scalars()
+    assert api.Book.FromString(data).etag == ""
 
 
 # --- request_id (AIP-155) ---------------------------------------------------------------------------------------------
