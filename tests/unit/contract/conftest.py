@@ -74,13 +74,15 @@ def library_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Refusal(Exception):  # noqa: N818  It is no error of this program.
     """An error as AIP-193 wants it."""
 
-    def __init__(self, code: grpc.StatusCode, reason: str = "", metadata: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, code: grpc.StatusCode, reason: str = "", metadata: dict[str, str] | None = None, field: str = ""
+    ) -> None:
         super().__init__(reason)
-        self.code, self.reason, self.metadata = code, reason or code.name, metadata or {}
+        self.code, self.reason, self.metadata, self.field = code, reason or code.name, metadata or {}, field
 
 
-def malformed() -> NoReturn:
-    raise Refusal(grpc.StatusCode.INVALID_ARGUMENT)
+def malformed(field: str = "") -> NoReturn:
+    raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, field=field)
 
 
 @dataclass
@@ -120,8 +122,12 @@ class Library:
             raise Refusal(grpc.StatusCode.FAILED_PRECONDITION)
         if self.fault == "leaks" and not request.book.title:
             raise KeyError("title")
-        if not request.HasField("book") or not request.book.title:
-            malformed()
+        if not self.fits(request.parent, "shelves"):
+            malformed("parent")
+        if not request.HasField("book"):
+            malformed("book")
+        if not request.book.title:
+            malformed("book.title")
         if request.parent not in self.shelves:
             raise Refusal(grpc.StatusCode.NOT_FOUND)
         if self.fault == "crash_on_unknown_enum":
@@ -162,12 +168,14 @@ class Library:
     def list_books(self, request: Any) -> Message:
         size = request.page_size
         if size < 0 and self.fault != "negative_size":
-            malformed()
+            malformed("page_size")
+        if not self.fits(request.parent, "shelves"):
+            malformed("parent")
         size = min(size, 1000) if size > 0 else 50
         start = 0
         if request.page_token and self.fault != "any_token":
-            prefix, _, number = request.page_token.partition(":")
-            if prefix != "from" or not number.isdigit():
+            prefix, _, number = request.page_token.rpartition(":")
+            if prefix != f"from:{request.parent}" or not number.isdigit():
                 malformed()
             start = int(number)
         mine = [book for book in self.books.values() if book.name.startswith(f"{request.parent}/books/")]
@@ -184,7 +192,7 @@ class Library:
         if self.fault == "forgets_last_page" and len(mine) - following == 1:
             following = len(mine)
         if following < len(mine) or self.fault == "endless_walk":
-            response.next_page_token = f"from:{following}"
+            response.next_page_token = f"from:{request.parent}:{following}"
         result: Message = response
         return result
 
@@ -245,7 +253,7 @@ class Library:
         if not self.fits(name, "shelves", "books"):
             if self.fault == "malformed_is_not_found":
                 raise Refusal(grpc.StatusCode.NOT_FOUND)
-            malformed()
+            malformed("name")
         return name
 
     def fits(self, name: str, *collections: str) -> bool:
@@ -316,6 +324,12 @@ class Library:
         info = error_details_pb2.ErrorInfo(reason=reason, domain=domain, metadata=refusal.metadata)
         for _ in range({"no_error_info": 0, "two_error_infos": 2}.get(self.fault, 1)):
             status.details.add().Pack(info)
+        if refusal.field:
+            status.details.add().Pack(
+                error_details_pb2.BadRequest(
+                    field_violations=[{"field": refusal.field, "description": "it does not fit"}]
+                )
+            )
         if self.fault == "other_code_in_details":
             status.code = 2
         if self.fault != "no_details":

@@ -26,6 +26,10 @@ def test_a_report_counts_and_names(tmp_path: Path) -> None:
         "result": "pending",
         "seconds": 0.25,
         "text": "Cart.Get: write get.py",
+        "summary": "",
+        "rpc": "",
+        "check": "",
+        "where": "",
     }
     assert report.judged == 2
     assert [line.name for line in report.lines("pending")] == ["Cart.Get-x"]

@@ -97,7 +97,7 @@ def test_a_failure_says_what_where_and_how_to_see_it_again(library_bench: MakeBe
     assert "Library.CreateBook -> OK" in text
     assert "against handmade, seed 7, API " in text
     assert text.endswith(
-        "again: scaffold test library -- -k Library.CreateBook-returns_what_was_sent --contract-seed 7"
+        "again: scaffold test library --against handmade -- -k Library.CreateBook-returns_what_was_sent --contract-seed 7"
     )
 
 
@@ -163,8 +163,10 @@ def test_where_spans_cannot_be_seen_no_check_asks_for_them(library_bench: MakeBe
 def test_a_component_that_does_not_start_fails_once(library_bench: MakeBench) -> None:
     bench = library_bench("does_not_start")
     first, second, *_ = bench.cases("library")
-    assert bench.carry_out(first) == Verdict("failed", "library does not start: because")
-    assert bench.carry_out(second) == Verdict("skipped", "library did not start")
+    assert (first_verdict := bench.carry_out(first)).result == "failed"
+    assert first_verdict.text == "library does not start: because"
+    assert (second_verdict := bench.carry_out(second)).result == "skipped"
+    assert second_verdict.text == "library did not start"
 
 
 def test_every_check_says_what_its_law_is_and_where_it_is_written(library_bench: MakeBench) -> None:
