@@ -52,7 +52,7 @@ class _Accepted(Ending):
         self.made = made
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Maker:
     """Creates resources of one kind, by one Create."""
 

@@ -85,7 +85,7 @@ class FieldInfo:
         return self.field.type in ("message", "group")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Schema:
     """The API of one component.
 

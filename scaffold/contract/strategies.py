@@ -161,7 +161,7 @@ def _must_hold(info: FieldInfo, style: Style) -> bool:
     return (info.required and style is not Style.LOOSE) or (points_elsewhere and style.well_meaning)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Requests:
     """Strategies for the messages of one API.
 

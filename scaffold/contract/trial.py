@@ -10,12 +10,14 @@ from __future__ import annotations
 import hashlib
 import sys
 import time
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from google.protobuf.message import DecodeError
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
+from hypothesis.errors import HypothesisWarning
 
 from scaffold.contract.plan import DEFAULT_EXAMPLES
 from scaffold.contract.schema import text
@@ -113,7 +115,7 @@ class _Enough(Ending):
     """No more examples: the time for looking, or for shrinking what was found, is over."""
 
 
-@dataclass
+@dataclass(repr=False)  # Hypothesis asks for it, and everything is in it
 class Subject:
     """A component under test, and what is learnt about it on the way; lives as long as the session."""
 
@@ -165,7 +167,7 @@ class Subject:
             self.caller.close()
 
 
-@dataclass
+@dataclass(repr=False)
 class Trial:
     """One case: a check of one RPC (None for a check of the whole component), with its share of chance.
 
@@ -351,7 +353,10 @@ def _run(strategy: SearchStrategy[T], example: Callable[[T], None], chance: int,
     alone = st.lists(strategy, min_size=1, max_size=1, unique_by=id)
     _use_no_constants_of_local_modules()
     run = seed(chance)(configured(given(alone)(lambda values: example(values[0]))))
-    run()
+    with warnings.catch_warnings():
+        # It takes what servers of this process do with `random` meanwhile for something that a strategy does.
+        warnings.simplefilter("ignore", HypothesisWarning)
+        run()
 
 
 def _use_no_constants_of_local_modules() -> None:

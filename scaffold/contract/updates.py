@@ -38,7 +38,7 @@ Path = tuple[str, ...]
 _WELL_MEANING = st.sampled_from((Style.PLAIN, Style.ODD))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Updater:
     """Updates resources of one kind by one Update."""
 

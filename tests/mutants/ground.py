@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
     from scaffold.contract.suite import Verdict
 
+# A mutant that does not answer is waited for; correct ones answer at once.
+_CALL_SECONDS = 4.0
+
 PROTOS = Path(__file__).parent / "protos"
 
 # Handlers of the methods that are no standard ones.
@@ -88,23 +91,25 @@ COMPONENTS = ("catalog", "cart", "orders", "archive", "gifts", "clocks")
 
 @dataclass(frozen=True)
 class Edit:
-    """One change of a file of the package: ``old``, which is there once, becomes ``new``; without it, ``new`` is added."""
+    """A change of one place in a file of the package, as in a patch: lines to keep, to take out (-) and to put in (+).
+
+    With nothing but lines to put in they are added at the end.
+    """
 
     file: str
-    old: str
-    new: str
+    patch: str
 
     def apply(self, package: Path) -> None:
         """Make the change. Fails where the file is not as the mutant knows it."""
         path = package / self.file
         text = path.read_text(encoding="utf-8")
-        new = textwrap.dedent(self.new)
-        if self.old:
-            assert text.count(self.old) == 1, f"{self.file} has {text.count(self.old)} times {self.old!r}"
-            text = text.replace(self.old, self.new)
-        else:
-            text = f"{text}\n\n{new}"
-        path.write_text(text, encoding="utf-8")
+        lines = [(line[:1], line[1:]) for line in textwrap.dedent(self.patch).strip("\n").split("\n")]
+        old, new = ("".join(f"{rest}\n" for mark, rest in lines if mark != other) for other in "+-")
+        if not old:
+            path.write_text(f"{text}\n\n{new}", encoding="utf-8")
+            return
+        assert text.count(old) == 1, f"{self.file} has {text.count(old)} times\n{old}"
+        path.write_text(text.replace(old, new), encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -147,6 +152,7 @@ class Ground:
         """What one check says about a mutant."""
         with self.bench(mutant, examples=examples) as bench:
             case = next(case for case in bench.cases(mutant.component) if case.name == check)
+            bench.subject(mutant.component).connect()  # the time to start it is not the check's
             return bench.carry_out(case)
 
     def catches(self, mutant: Mutant) -> str | None:
@@ -166,7 +172,7 @@ class Ground:
         plan = self.plan(mutant)
         packages = {component.package for component in plan.components.values()}
         _forget(packages)
-        bench = Bench(plan, InProcess(plan, self.workspace), self.workspace, seed, examples)
+        bench = Bench(plan, InProcess(plan, self.workspace), self.workspace, seed, examples, timeout=_CALL_SECONDS)
         try:
             yield bench
         finally:

@@ -31,8 +31,8 @@ _GARBAGE = b"\xff\xff\xff\xff"  # no tag: a varint that never ends
 _PATIENCE = 0.6
 _PAUSE = 0.01
 _END_SECONDS = 3.0
-# More than a server has threads by default, ours and others': calls that stay behind would stop it.
-_MANY = 24
+# More than a server of ours, or of grpcio's own making, has threads for streams: calls that stay behind would stop it.
+_MANY = 70
 
 
 def _streams(schema: Schema, rpc: Rpc) -> bool:
@@ -117,12 +117,12 @@ def half_close_is_answered(trial: Trial) -> None:
                 outcome = trial.note(rpc, messages, talk.rest(_PATIENCE if streams else trial.subject.timeout))
             if outcome.code in BROKEN:
                 trial.fail(f"a stream of {len(messages)} messages was answered {outcome.code.name}")
-            if outcome.open and not streams:
+            if (outcome.open or outcome.timed_out) and not streams:
                 trial.fail(f"a stream of {len(messages)} messages, and its end, was not answered")
             if outcome.ok and not streams and len(outcome.responses) != 1:
                 trial.fail(f"a stream of {len(messages)} messages was answered with {len(outcome.responses)}")
 
-    trial.examples(plain, judge, count=2)
+    trial.examples(plain, judge, count=2, shrink=False)
 
 
 @rpc_check(_CORE, _takes_a_stream)
@@ -166,15 +166,19 @@ def cancelling_frees_the_server(trial: Trial) -> None:
     message = _plain(trial)
     for number in range(_MANY):
         with trial.converse(rpc) as talk:
-            if number % 3:
+            if number % 10:  # the others are given up before they have begun
                 talk.send(message.SerializePartialToString())
                 if not rpc.method.client_streaming:
                     talk.half_close()
-            if number % 3 == 2:
-                talk.receive(5 * _PAUSE)
+                talk.receive(2 * _PAUSE)
+                time.sleep(_PAUSE / 2)
             talk.cancel()
+    until = time.monotonic() + _END_SECONDS
     after = _one_call(trial)
-    if after.timed_out or (after.code in BROKEN and before.code not in BROKEN):
+    while after.code is not before.code and time.monotonic() < until:
+        time.sleep(10 * _PAUSE)
+        after = _one_call(trial)
+    if after.timed_out or after.code is not before.code:
         trial.fail(
             f"after {_MANY} calls that were cancelled the answer is {after.code.name}, before {before.code.name}"
         )
@@ -203,6 +207,7 @@ def _ends(trial: Trial, *, cancel: bool) -> None:
             talk.half_close()
         talk.receive(0.3)
         if cancel:
+            time.sleep(2 * _PAUSE)  # for the handler to be at work again
             talk.cancel()
         outcome = trial.note(rpc, (message,), talk.rest(1.0))
         if not server_spans(trial, trace[0], _END_SECONDS):
