@@ -58,7 +58,10 @@ class Generated:
 
 @dataclass(frozen=True)
 class Shown:
-    """What the demo has to show: the placed order, its trace, the suites, what was generated (None: it was there)."""
+    """What the demo has to show: the placed order, its trace, the suites, what was generated (None: it was there).
+
+    ``planted`` are the faults that were planted in a copy of the catalog; none where the suites had failed already.
+    """
 
     order: str
     total: str
@@ -67,6 +70,7 @@ class Shown:
     waiting: float
     tested: test.Tested
     generated: Generated | None
+    planted: tuple[test.Planted, ...] = ()
 
 
 def demo(folder: Path, say: Callable[[str], None], progress: Callable[[int], None]) -> Shown:
@@ -86,7 +90,11 @@ def demo(folder: Path, say: Callable[[str], None], progress: Callable[[int], Non
     order, total, items, trace = _use(folder, say)
     say("testing all contracts")
     tested = test.test(folder, progress=progress)
-    return Shown(order, total, items, trace, traces.summary(trace).waiting.share, tested, generated)
+    planted: tuple[test.Planted, ...] = ()
+    if tested.exit_code == 0:
+        say("planting faults in a copy of catalog, to see whether its tests are awake")
+        planted = test.planted(folder, "catalog")
+    return Shown(order, total, items, trace, traces.summary(trace).waiting.share, tested, generated, planted)
 
 
 def make_shop(folder: Path) -> Generated:

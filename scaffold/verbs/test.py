@@ -8,11 +8,12 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scaffold.contract import junit, ledger
+from scaffold.contract import faults, junit, ledger
 from scaffold.contract import plan as contract_plan
 from scaffold.core import naming
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
@@ -116,14 +117,66 @@ def test(
         plan, report = Path(temporary, "plan.json"), Path(temporary, "report.json")
         planned = with_metadata(plan_for(workspace, settings), metadata)
         plan.write_text(planned.dumps(), encoding="utf-8")
-        command = [sys.executable, "-m", "pytest", "-p", "scaffold.contract.plugin", "-p", "no:cacheprovider"]
-        command += ["--rootdir", str(workspace.root), "-c", os.devnull, "--import-mode=importlib"]
-        command += ["--contract-plan", str(plan), "--contract-workspace", str(workspace.root)]
-        command += ["--contract-report", str(report), "-q"]
+        command = _command(workspace.root, plan, report)
         command += ["--contract-no-pending"] * no_pending
         command += ["--contract-against", against] if against else []
         code, output = _run([*command, *files, *arguments], workspace.root, progress)
         return replace(_tested(code, report, output, junit_file), undecided=tuple(undecided.values()))
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A fault that was planted, and the check that saw it; empty where none did."""
+
+    fault: str
+    caught_by: str
+
+
+def planted(start: Path, name: str) -> tuple[Planted, ...]:
+    """Plant faults in copies of a store, one each, and run its suite on every copy, as far as its first failure.
+
+    The copies are in a temporary folder; the component itself is not touched. Raises ScaffoldError.
+    """
+    workspace, settings = open_workspace(start)
+    plan = plan_for(workspace, settings)
+    component = plan.components[name]
+    unit = next(unit for unit in settings.components() if unit.name == name)
+    with tempfile.TemporaryDirectory(prefix="scaffold-") as temporary, ExitStack() as stack:
+        runs = []
+        for number, fault in enumerate(faults.FAULTS):
+            folder = Path(temporary, str(number))
+            faults.plant(fault, workspace.root / component.src, component.package, folder / "src")
+            changed = contract_plan.Plan({**plan.components, name: replace(component, src=str(folder / "src"))})
+            (folder / "plan.json").write_text(changed.dumps(), encoding="utf-8")
+            command = _command(workspace.root, folder / "plan.json", folder / "report.json")
+            command += ["-x", f"{unit.path}/tests/contract/test_contract.py"]
+            process = subprocess.Popen(
+                command, cwd=workspace.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            stack.callback(process.wait)
+            stack.callback(process.terminate)  # where somebody interrupts; one that has ended is left alone
+            runs.append((fault, folder, process))
+        for _, _, process in runs:
+            process.wait()
+        return tuple(Planted(fault.name, _first_failure(folder / "report.json")) for fault, folder, _ in runs)
+
+
+def _first_failure(report: Path) -> str:
+    """The check that failed first; empty where none did."""
+    try:
+        tables = json.loads(report.read_text(encoding="utf-8"))["components"].values()
+    except (OSError, ValueError):
+        return ""
+    lines = (line for table in tables for line in table["checks"] if line["result"] == "failed")
+    return next((str(line["name"]) for line in lines), "")
+
+
+def _command(root: Path, plan: Path, report: Path) -> list[str]:
+    """The command that runs suites by a plan; files to run, and options, are added to it."""
+    command = [sys.executable, "-m", "pytest", "-p", "scaffold.contract.plugin", "-p", "no:cacheprovider"]
+    command += ["--rootdir", str(root), "-c", os.devnull, "--import-mode=importlib"]
+    command += ["--contract-plan", str(plan), "--contract-workspace", str(root)]
+    return [*command, "--contract-report", str(report), "-q"]
 
 
 def _answers(address: str) -> None:
