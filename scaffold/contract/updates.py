@@ -107,7 +107,9 @@ class Updater:
     def _is_mutable(self, info: FieldInfo) -> bool:
         name, behaviors = info.field.name, info.field.behaviors
         fixed = is_servers_own(behaviors) or "IMMUTABLE" in behaviors
-        return not fixed and name not in SERVERS_OWN and name != self.update.shape.resource_key
+        # AIP-216 leaves a state to methods of its own. Where it is not OUTPUT_ONLY one may try; it is not compared.
+        own = name in SERVERS_OWN and name != "state"
+        return not fixed and not own and name != self.update.shape.resource_key
 
     def _cleared(self, request: Instance) -> Instance:
         """Without a mask, without what is not for the caller, and without fields by which an AIP changes what is done."""

@@ -89,7 +89,7 @@ class Caller:
     address: str
     metadata: Metadata = ()
     timeout: float = CALL_SECONDS
-    patience: float = 1.0
+    patience: float = 0.5
     _slow: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
 from grpc import StatusCode
@@ -123,8 +124,9 @@ def watch_shows_changes_in_order(trial: Trial) -> None:
         talk.half_close()
         data = talk.receive(_FIRST_SECONDS)
         seen = [_seen(trial, watch, data)] if data is not None else []
-        for draft in _drafts(updater):
-            outcome = updater.send(updater.request(draft, made.name))
+        fields = [info.field.name for info in updater.mutable()]
+        for draft, paths in product(_drafts(updater), [fields, *([field] for field in fields)]):
+            outcome = updater.send(updater.request(draft, made.name, paths))
             if outcome.ok and _between(trial, states[-1], updater.updated(outcome)):
                 states.append(updater.updated(outcome))
                 data = talk.receive(_ONE_SECONDS)  # so that it can show each of them; it need not
@@ -164,7 +166,7 @@ def _judge_order(trial: Trial, states: list[Instance], seen: list[Instance]) -> 
 def _drafts(updater: Updater) -> list[Instance]:
     """Some Updates to try."""
     found: list[Instance] = []
-    updater.trial.examples(updater.drafts(), found.append, count=4 * _CHANGES)
+    updater.trial.examples(updater.drafts(), found.append, count=2 * _CHANGES)
     return found
 
 
