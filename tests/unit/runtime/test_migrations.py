@@ -201,8 +201,8 @@ def test_a_migration_that_fails_leaves_nothing(url: str, engine: sa.Engine, tmp_
 
 
 def test_many_start_on_an_empty_database_at_once(url: str, engine: sa.Engine) -> None:
-    with ThreadPoolExecutor(6) as pool:
-        for started in [pool.submit(use, url, True) for _ in range(6)]:
+    with ThreadPoolExecutor(4) as pool:
+        for started in [pool.submit(use, url, True) for _ in range(4)]:
             started.result(PATIENCE)
     assert version(engine) == [schema.REVISIONS[-1]]
 
