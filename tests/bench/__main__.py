@@ -1,4 +1,7 @@
-"""`make bench`: the figures, each as a ratio against a peer that ran in turn with it, in this run, on this machine."""
+"""`make bench`: the figures, each as a ratio against a peer that ran in turn with it, in this run, on this machine.
+
+``python -m tests.bench SECTION ...`` prints some of them: generator, databases, rpcs, suite.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.bench.databases import databases
+from tests.bench.rpcs import rpcs
+from tests.bench.suite import suite
 
 ROOT = Path(__file__).resolve().parents[2]
 PROTOS = [f"shop/{name}/v1/{name}.proto" for name in ("catalog", "cart", "orders", "checkout")]
@@ -18,14 +23,19 @@ SCAFFOLD = [sys.executable, "-m", "scaffold"]
 RUNS = 15
 
 
-def main() -> None:
-    """Measure everything and print it."""
-    with tempfile.TemporaryDirectory(prefix="scaffold-bench-") as temporary:
-        workspace = make_workspace(Path(temporary))
-        print(f"{RUNS} runs each, in turn; medians of whole processes; Python {sys.version.split()[0]}\n")
-        unchanged(workspace)
-        full(workspace, Path(temporary))
-        databases(Path(temporary))
+def main(names: list[str]) -> None:
+    """Measure the named sections, or all, and print them."""
+    for name in names or SECTIONS:
+        with tempfile.TemporaryDirectory(prefix="scaffold-bench-") as temporary:
+            SECTIONS[name](Path(temporary))
+
+
+def generator(folder: Path) -> None:
+    """What generating costs."""
+    workspace = make_workspace(folder)
+    print(f"{RUNS} runs each, in turn; medians of whole processes; Python {sys.version.split()[0]}\n")
+    unchanged(workspace)
+    full(workspace, folder)
 
 
 def make_workspace(folder: Path) -> Path:
@@ -107,5 +117,12 @@ def run(command: list[str], folder: Path) -> float:
     return time.perf_counter() - begun
 
 
+SECTIONS: dict[str, Callable[[Path], None]] = {
+    "generator": generator,
+    "databases": databases,
+    "rpcs": rpcs,
+    "suite": suite,
+}
+
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -96,7 +96,9 @@ def test_one_address_is_one_component(shop: Path) -> None:
 
 def test_reports_point_at_the_proto(shop: Path) -> None:
     (shop / HANDLER).write_text(BROKEN)
-    said = scaffold(shop, "test", "--junit", "report.xml", "--format", "github", "--", "-k", "CatalogService.GetProduct", code=1)
+    said = scaffold(
+        shop, "test", "--junit", "report.xml", "--format", "github", "--", "-k", "CatalogService.GetProduct", code=1
+    )
     annotations = [line for line in said.splitlines() if line.startswith("::error ")]
     place = "file=protos/shop/catalog/v1/catalog.proto,line=18,col="
     assert annotations and all(place in line for line in annotations)
