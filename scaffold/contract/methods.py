@@ -35,43 +35,20 @@ def resource_has(schema: Schema, rpc: Rpc, name: str, type_: str = "string") -> 
     return bool(rpc.shape.resource) and field_of(schema, rpc.shape.resource, name, type_) is not None
 
 
-def undelete_of(schema: Schema, resource: str) -> Rpc | None:
-    """The Undelete of a resource (AIP-164), which makes its Delete a soft one."""
-    return next((rpc for rpc in schema.rpcs if undeletes(schema, rpc) == resource), None)
-
-
 def undeletes(schema: Schema, rpc: Rpc) -> str:
-    """The resource that an RPC takes out of deletion: ``UndeleteBook(name) returns (Book)``; empty for other RPCs."""
-    message = schema.api.message_by_name[rpc.method.output]
-    named = rpc.method.name == f"Undelete{message.name}" and not rpc.streams
-    return message.full_name if named and takes(schema, rpc, "name") else ""
+    """The resource that an RPC takes out of deletion (AIP-164); empty for other RPCs."""
+    return rpc.shape.resource if rpc.shape.kind is Kind.UNDELETE else ""
 
 
 def batch_of(schema: Schema, rpc: Rpc) -> tuple[Rpc, str] | None:
     """For a BatchCreate (AIP-233) or BatchDelete (AIP-235): the RPC that it does many times, and the list's field.
 
-    The list is ``requests``, of that RPC's own requests; a BatchDelete may have ``names`` instead.
+    The list is of that RPC's own requests; a BatchDelete may have names instead.
     """
-    prefix = next((p for p in ("BatchCreate", "BatchDelete") if rpc.method.name.startswith(p)), "")
-    if not prefix or rpc.streams:
+    if rpc.shape.kind not in (Kind.BATCH_CREATE, Kind.BATCH_DELETE):
         return None
-    for one in schema.rpcs:
-        if one.service != rpc.service or one.shape.kind.value != prefix.removeprefix("Batch"):
-            continue
-        for info in schema.fields(rpc.method.input):
-            if info.field.repeated and info.field.type_name == one.method.input and info.field.name == "requests":
-                return one, info.field.name
-            of_names = info.field.repeated and info.field.type == "string" and info.field.name == "names"
-            if of_names and prefix == "BatchDelete" and _is_about(schema, rpc, one):
-                return one, info.field.name
-    return None
-
-
-def _is_about(schema: Schema, batch: Rpc, one: Rpc) -> bool:
-    """Whether ``BatchDeleteBooks`` is about what ``DeleteBook`` deletes: the list of names does not say."""
-    noun = schema.api.message_by_name[one.shape.resource].name
-    of_batch = batch.method.name.removeprefix("BatchDelete")
-    return of_batch.lower()[: max(len(noun) - 1, 1)] == noun.lower()[:-1] if len(noun) > 1 else of_batch == noun
+    one = next((r for r in schema.rpcs if r.method.full_name == rpc.shape.single), None)
+    return (one, rpc.shape.body or rpc.shape.key) if one is not None else None
 
 
 def children_of(schema: Schema, resource: str) -> Iterator[Rpc]:

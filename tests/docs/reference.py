@@ -22,7 +22,6 @@ from scaffold.cli.main import COMMANDS, scaffold
 from scaffold.contract import schema
 from scaffold.contract.checks import checks_of_component, checks_of_rpc
 from scaffold.core import analyse, settings
-from scaffold.core.shapes import Kind
 from scaffold.shell import data, protoc
 from tests.docs.pages import DOCS
 
@@ -250,62 +249,149 @@ def _statuses() -> str:
 _API = """
 syntax = "proto3";
 package sample;
+import "buf/validate/validate.proto";
+import "google/api/field_behavior.proto";
 import "google/api/resource.proto";
 import "google/protobuf/empty.proto";
 import "google/protobuf/field_mask.proto";
+import "google/protobuf/timestamp.proto";
 service BookService {
 %s
 }
 message Book {
-  option (google.api.resource) = {type: "sample.example.com/Book" pattern: "books/{book}"};
+  option (google.api.resource) = {type: "sample.example.com/Book" pattern: "shelves/{shelf}/books/{book}"};
+  string name = 1 [(google.api.field_behavior) = IDENTIFIER];
+  string title = 2 [(google.api.field_behavior) = REQUIRED];
+  string isbn = 3 [(google.api.field_behavior) = IMMUTABLE];
+  string etag = 4;
+  google.protobuf.Timestamp create_time = 5 [(google.api.field_behavior) = OUTPUT_ONLY];
+  google.protobuf.Timestamp delete_time = 6 [(google.api.field_behavior) = OUTPUT_ONLY];
+}
+message Page {
+  option (google.api.resource) = {
+    type: "sample.example.com/Page" pattern: "shelves/{shelf}/books/{book}/pages/{page}"
+  };
   string name = 1;
 }
 message GetBookRequest { string name = 1; }
-message ListBooksRequest { int32 page_size = 1; string page_token = 2; }
+message ListBooksRequest {
+  string parent = 1; int32 page_size = 2; string page_token = 3; string order_by = 4; string filter = 5;
+}
 message ListBooksResponse { repeated Book books = 1; string next_page_token = 2; }
-message CreateBookRequest { Book book = 1; string book_id = 2; }
-message UpdateBookRequest { Book book = 1; google.protobuf.FieldMask update_mask = 2; }
-message DeleteBookRequest { string name = 1; }
+message CreateBookRequest {
+  string parent = 1; Book book = 2 [(google.api.field_behavior) = REQUIRED]; string book_id = 3; string request_id = 4;
+  bool validate_only = 5;
+}
+message UpdateBookRequest { Book book = 1; google.protobuf.FieldMask update_mask = 2; bool allow_missing = 3; }
+message DeleteBookRequest { string name = 1; string etag = 2; bool allow_missing = 3; bool force = 4; }
+message UndeleteBookRequest { string name = 1; }
 message BatchGetBooksRequest { repeated string names = 1; }
 message BatchGetBooksResponse { repeated Book books = 1; }
-message LendBookRequest { string name = 1; }
+message BatchCreateBooksRequest { repeated CreateBookRequest requests = 1; }
+message BatchCreateBooksResponse { repeated Book books = 1; }
+message BatchDeleteBooksRequest { repeated string names = 1; }
+message CreatePageRequest { string parent = 1; Page page = 2; }
+message WatchBookRequest { string name = 1 [(google.api.resource_reference).type = "sample.example.com/Book"]; }
+message Note { string text = 1 [(buf.validate.field).string.min_len = 1]; }
 """
 
+# What an RPC is called in the table, and its line.
 _RPCS = {
-    Kind.GET: "rpc GetBook(GetBookRequest) returns (Book);",
-    Kind.LIST: "rpc ListBooks(ListBooksRequest) returns (ListBooksResponse);",
-    Kind.CREATE: "rpc CreateBook(CreateBookRequest) returns (Book);",
-    Kind.UPDATE: "rpc UpdateBook(UpdateBookRequest) returns (Book);",
-    Kind.DELETE: "rpc DeleteBook(DeleteBookRequest) returns (google.protobuf.Empty);",
-    Kind.BATCH_GET: "rpc BatchGetBooks(BatchGetBooksRequest) returns (BatchGetBooksResponse);",
-    Kind.CUSTOM: "rpc LendBook(LendBookRequest) returns (Book);",
+    "Get": "rpc GetBook(GetBookRequest) returns (Book);",
+    "List": "rpc ListBooks(ListBooksRequest) returns (ListBooksResponse);",
+    "Create": "rpc CreateBook(CreateBookRequest) returns (Book);",
+    "Update": "rpc UpdateBook(UpdateBookRequest) returns (Book);",
+    "Delete": "rpc DeleteBook(DeleteBookRequest) returns (google.protobuf.Empty);",
+    "Undelete": "rpc UndeleteBook(UndeleteBookRequest) returns (Book);",
+    "BatchGet": "rpc BatchGetBooks(BatchGetBooksRequest) returns (BatchGetBooksResponse);",
+    "BatchCreate": "rpc BatchCreateBooks(BatchCreateBooksRequest) returns (BatchCreateBooksResponse);",
+    "BatchDelete": "rpc BatchDeleteBooks(BatchDeleteBooksRequest) returns (google.protobuf.Empty);",
+    "other methods": "rpc LendBook(GetBookRequest) returns (google.protobuf.Empty);",
+    "requests with constraints": "rpc TakeNote(Note) returns (google.protobuf.Empty);",
+    "responses with constraints": "rpc GiveNote(GetBookRequest) returns (Note);",
+    "children": "rpc CreatePage(CreatePageRequest) returns (Page);",
+    "streams of responses": "rpc ReadBook(GetBookRequest) returns (stream google.protobuf.Empty);",
+    "streams of requests": "rpc Collect(stream GetBookRequest) returns (google.protobuf.Empty);",
+    "streams both ways": "rpc Talk(stream GetBookRequest) returns (stream google.protobuf.Empty);",
+    "Watch": "rpc WatchBook(WatchBookRequest) returns (stream Book);",
+}
+# What is said of several together.
+_TOGETHER = {
+    ("streams of requests", "streams both ways"): "streams of requests",
+    ("streams of responses", "streams of requests", "streams both ways", "Watch"): "every stream",
+}
+# Of fields: what a law needs of the request or the resource, beside the RPCs.
+_FIELDS = {
+    "required_is_demanded": "a REQUIRED field",
+    "create_ignores_output_only": "an OUTPUT_ONLY field",
+    "update_ignores_output_only": "an OUTPUT_ONLY field",
+    "immutable_cannot_change": "an IMMUTABLE field",
+    "update_with_a_stale_etag_is_aborted": "`etag`",
+    "delete_with_a_stale_etag_is_aborted": "`etag`",
+    "allow_missing_creates": "`allow_missing`",
+    "allow_missing_lets_delete_pass": "`allow_missing`",
+    "children_need_force": "`force`",
+    "same_request_id_same_answer": "`request_id`",
+    "validate_only_creates_nothing": "`validate_only`",
+    "order_by_is_honest": "`order_by`",
+    "filter_is_honest": "`filter`",
+    "other_arguments_must_not_change": "`parent`, `order_by` or `filter`",
+    "parents_are_kept_apart": "`parent`",
+    "malformed_parent_is_invalid": "`parent`",
+    "repeated_calls_are_answered_alike": "`idempotency_level`, or one that reads",
 }
 
 
-def _checks_by_kind(without: Kind | None = None) -> dict[Kind, tuple[Check, ...]]:
-    """The checks that an RPC of each kind gets, in a component that has them all but one."""
+def _checks_of(*without: str) -> dict[str, tuple[Check, ...]]:
+    """The checks that each RPC gets, in a component that has them all but some: where Delete is for good, and where not."""
+    found: dict[str, tuple[Check, ...]] = {}
+    for soft in (False, True):
+        if soft and "Undelete" in without:
+            continue
+        lines = {label: line for label, line in _RPCS.items() if label not in (*without, "Undelete" * (not soft))}
+        if soft:
+            lines = {label: line.replace(_FOR_GOOD, _SOFT) for label, line in lines.items()}
+        sample = _sample("\n".join(lines.values()))
+        for label, rpc in zip(lines, sample.rpcs, strict=True):
+            found[label] = tuple(dict.fromkeys((*found.get(label, ()), *checks_of_rpc(sample, rpc))))
+    return found
+
+
+_FOR_GOOD, _SOFT = "(DeleteBookRequest) returns (google.protobuf.Empty)", "(DeleteBookRequest) returns (Book)"
+
+
+def _sample(rpcs: str) -> schema.Schema:
     with tempfile.TemporaryDirectory() as folder:
-        rpcs = "\n".join(line for kind, line in _RPCS.items() if kind is not without)
         Path(folder, "sample.proto").write_text(_API % rpcs, encoding="utf-8")
         compiled = protoc.compile_protos([("protos", Path(folder))], ["sample.proto"])
     files = dict(analyse.serialized_files(compiled, [file.name for file in analyse.analyse(compiled).files]))
-    sample = schema.make(files, ("sample.BookService",))
-    return {rpc.shape.kind: checks_of_rpc(sample, rpc) for rpc in sample.rpcs}
+    return schema.make(files, ("sample.BookService",))
 
 
 def _checks() -> str:
-    everything = _checks_by_kind()
-    lacking = {kind: _checks_by_kind(kind) for kind in Kind}
+    everything = _checks_of()
+    lacking = {label: _checks_of(label) for label in _RPCS}
     rows = ["| check | of | what must hold | from |", "|---|---|---|---|"]
     for check in checks_of_component():
         rows.append(_row(check, "the component"))
-    for check in dict.fromkeys(check for checks in everything.values() for check in checks):
-        kinds = [kind for kind, checks in everything.items() if check in checks]
-        needed = [kind for kind in Kind if kind not in kinds and check not in lacking[kind][kinds[0]]]
-        who = "every RPC" if len(kinds) == len(everything) else ", ".join(kind.value for kind in kinds)
-        beside = f", where there is {' and '.join(kind.value for kind in needed)}" if needed else ""
-        rows.append(_row(check, who + beside))
+    for check in dict.fromkeys(check for label in _RPCS for check in everything[label]):
+        rows.append(_row(check, _who(check, everything, lacking)))
     return "\n".join(rows)
+
+
+def _who(
+    check: Check, everything: dict[str, tuple[Check, ...]], lacking: dict[str, dict[str, tuple[Check, ...]]]
+) -> str:
+    """The RPCs that get a check, and what it needs beside them."""
+    labels = tuple(label for label in _RPCS if check in everything[label])
+    others = [other for other in _RPCS if other not in labels]
+    needed = [other for other in others if all(check not in lacking[other][label] for label in labels)]
+    shown = tuple(label for label in labels if label != "children") or labels
+    # A REQUIRED field may be in any request; in this sample it is not in all.
+    every = labels == tuple(_RPCS) or check.name == "required_is_demanded"
+    who = "every RPC" if every else _TOGETHER.get(shown, ", ".join(shown))
+    fields = f" with {_FIELDS[check.name]}" if check.name in _FIELDS else ""
+    return who + fields + (f", where there is {' and '.join(needed)}" if needed else "")
 
 
 def _row(check: Check, who: str) -> str:

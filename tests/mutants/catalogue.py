@@ -745,6 +745,32 @@ OTHERS = (
         ),
     ),
     _archive(
+        "deleted is gone",
+        "UndeletePage-deleted_can_still_be_got",
+        Edit(
+            _STANDARD,
+            """
+            -    if found is None:
+            +    if found is None or _is_deleted(found):
+                     raise NotFound(name)
+                 return found
+            """,
+        ),
+    ),
+    _archive(
+        "undelete of what never was",
+        "UndeletePage-undelete_of_nothing_is_not_found",
+        Edit(
+            _STANDARD,
+            """
+                         if held.message is None:
+            -                raise NotFound(name)
+            +                return (resources.message_type(),)
+                         restored = held.message
+            """,
+        ),
+    ),
+    _archive(
         "undeleted and still marked",
         "UndeletePage-undelete_restores",
         Edit(

@@ -8,7 +8,7 @@ from grpc import StatusCode
 
 from scaffold.contract import names
 from scaffold.contract.checks.registry import of_kind, rpc_check
-from scaffold.contract.methods import batch_of, undelete_of
+from scaffold.contract.methods import batch_of
 from scaffold.contract.resources import Maker, difference, keyed, must_make, unwrap
 from scaffold.contract.trial import Undecided
 from scaffold.core.shapes import Kind
@@ -183,7 +183,7 @@ def _batch(trial: Trial, field: str, requests: Sequence[Instance]) -> Instance:
 def _deletes(trial: Trial, one: Rpc, field: str, wanted: Sequence[str], parent: str) -> Instance:
     batch: Any = trial.schema.new(trial.about.method.input)
     items = getattr(batch, field)
-    items.extend(wanted if field == "names" else [keyed(trial, one, name) for name in wanted])
+    items.extend(wanted if field == trial.about.shape.key else [keyed(trial, one, name) for name in wanted])
     _set_parent(batch, parent)
     result: Instance = batch
     return result
@@ -230,6 +230,7 @@ def _got(trial: Trial, resource: str, name: str) -> Instance | None:
 def _is_gone(trial: Trial, resource: str, name: str) -> bool:
     """Whether a resource is deleted; what can be undeleted may still be got, with the time of its deletion (AIP-164)."""
     got = _got(trial, resource, name)
-    if got is None or undelete_of(trial.schema, resource) is None:
+    delete = trial.schema.rpc_of(Kind.DELETE, resource)
+    if got is None or delete is None or not delete.shape.soft:
         return got is None
     return "delete_time" not in got.DESCRIPTOR.fields_by_name or got.HasField("delete_time")

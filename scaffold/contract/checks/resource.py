@@ -9,7 +9,7 @@ from grpc import StatusCode
 
 from scaffold.contract import names
 from scaffold.contract.checks.registry import of_kind, rpc_check
-from scaffold.contract.methods import both, children_of, undelete_of, with_request_field
+from scaffold.contract.methods import both, children_of, with_request_field
 from scaffold.contract.resources import Made, Maker, difference, existing, keyed, must_make, unwrap
 from scaffold.contract.trial import Undecided
 from scaffold.contract.walk import names_in_all_pages
@@ -32,7 +32,7 @@ _NAMES = "AIP-122 (https://google.aip.dev/122)"
 
 def _with_structured_names(schema: Schema, rpc: Rpc) -> bool:
     patterns = schema.patterns(rpc.shape.resource)
-    named = rpc.shape.kind in (Kind.GET, Kind.DELETE) and bool(patterns)
+    named = rpc.shape.kind in (Kind.GET, Kind.DELETE, Kind.UNDELETE) and bool(patterns)
     return named and rpc.shape.resource_key == "name" and all(map(names.has_structure, patterns))
 
 
@@ -148,7 +148,7 @@ def _deleted(trial: Trial) -> Made:
 
 
 def _for_good(schema: Schema, rpc: Rpc) -> bool:
-    return undelete_of(schema, rpc.shape.resource) is None
+    return not rpc.shape.soft
 
 
 @rpc_check(_DELETE, both(of_kind(Kind.DELETE, beside=(Kind.CREATE, Kind.GET)), _for_good))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from grpc import StatusCode
 
@@ -48,7 +48,8 @@ def undelete_restores(trial: Trial) -> None:
     made = _deleted(trial)
     outcome = _undeleted(trial, made.name)
     trial.expect(outcome, StatusCode.OK, why="an Undelete of what was just deleted")
-    for what, resource in (("Undelete", trial.response(trial.about, outcome)), ("Get", _get(trial, made))):
+    undeleted = unwrap(trial.response(trial.about, outcome), trial.about.shape)
+    for what, resource in (("Undelete", undeleted), ("Get", _get(trial, made))):
         changed = difference(trial, made.returned, resource) or difference(trial, resource, made.returned)
         if changed:
             trial.fail(f"{what} does not return what there was before: {changed}")
@@ -100,9 +101,7 @@ def _deleted(trial: Trial) -> Made:
 
 
 def _undeleted(trial: Trial, name: str) -> Outcome:
-    request: Any = trial.schema.new(trial.about.method.input)
-    request.name = name
-    return trial.call(trial.about, request)
+    return trial.call(trial.about, keyed(trial, trial.about, name))
 
 
 def _get(trial: Trial, made: Made) -> Instance:
