@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.bench.databases import databases
+from tests.bench.rpcs import rpcs
 
 ROOT = Path(__file__).resolve().parents[2]
 PROTOS = [f"shop/{name}/v1/{name}.proto" for name in ("catalog", "cart", "orders", "checkout")]
@@ -26,6 +27,7 @@ def main() -> None:
         unchanged(workspace)
         full(workspace, Path(temporary))
         databases(Path(temporary))
+        rpcs(Path(temporary))
 
 
 def make_workspace(folder: Path) -> Path:
