@@ -162,6 +162,8 @@ def _default(field: FieldInfo) -> str:
 
 
 def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     return f'"{value}"'
 
 

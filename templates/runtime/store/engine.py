@@ -7,6 +7,7 @@ is begun by hand, which is what the option ``writes`` of an execution is for.
 from __future__ import annotations
 
 import math
+import sqlite3
 import time
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,6 @@ from ..service.problems import SettingsError
 from .faults import patience
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from sqlalchemy.engine import Connection, Engine
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.pool import ConnectionPoolEntry
@@ -31,6 +30,9 @@ _CONNECT_SECONDS = 10
 
 # A connection that lay idle for longer is tried before it is used: databases restart, proxies hang up.
 _FRESH_SECONDS = 1.0
+
+# How long to sleep before a lock is asked for again.
+_AGAIN_SECONDS = 0.005
 
 
 def make_engine(url: str, connections: int, overflow: int, wait_seconds: float, *, durable: bool) -> Engine:
@@ -70,7 +72,7 @@ def _sqlite(url: sa.URL, connections: int, overflow: int, wait_seconds: float, *
 
     @event.listens_for(engine, "connect")
     def connect(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
-        connection.execute("PRAGMA journal_mode = WAL")
+        _use_wal(connection, wait_seconds)
         # NORMAL survives the end of the process; FULL that of the machine.
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         connection.execute("PRAGMA foreign_keys = ON")
@@ -84,6 +86,23 @@ def _sqlite(url: sa.URL, connections: int, overflow: int, wait_seconds: float, *
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def _use_wal(connection: sqlite3.Connection, wait_seconds: float) -> None:
+    """Have readers not wait for writers. Where several connect to a new file at once, SQLite refuses all but one of them.
+
+    It refuses at once, without the wait that it makes elsewhere, because two that wait for each other would wait for ever.
+    """
+    patient = time.monotonic() + wait_seconds
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > patient:
+                raise
+            time.sleep(_AGAIN_SECONDS)
+        else:
+            return
 
 
 def _postgresql(url: sa.URL, connections: int, overflow: int, wait_seconds: float) -> Engine:

@@ -241,9 +241,9 @@ class _Served:
             self._abort(error, context)
 
     def _refuse(self, _requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
-        streams = self._endpoint.rpc.client_streaming or self._endpoint.rpc.server_streaming
-        what = "streams" if streams else "calls"
-        self._abort(errors.ResourceExhausted(f"too many {what} at once", reason=f"TOO_MANY_{what.upper()}"), context)
+        if self._endpoint.rpc.client_streaming or self._endpoint.rpc.server_streaming:
+            self._abort(errors.ResourceExhausted("too many streams at once", reason="TOO_MANY_STREAMS"), context)
+        self._abort(errors.ResourceExhausted("too many calls at once", reason="TOO_MANY_CALLS"), context)
 
     def _admit(self, context: grpc.ServicerContext) -> tuple[Metadata, float | None]:
         """Let the call in, or raise; returns its headers, and the seconds that its caller waits."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
 from weakref import WeakSet
@@ -46,13 +47,14 @@ class Workers(ThreadPoolExecutor):
         """As of every executor; called by gRPC's polling thread for each call."""
         with self._counting:
             self._calls += 1
-        future = super().submit(fn, *args, **kwargs)
-        future.add_done_callback(self._done)
-        return future
+        return super().submit(self._work, partial(fn, *args, **kwargs))
 
-    def _done(self, _future: Future[R]) -> None:
-        with self._counting:
-            self._calls -= 1
+    def _work(self, work: Callable[[], R]) -> R:
+        try:
+            return work()
+        finally:
+            with self._counting:
+                self._calls -= 1
 
 
 class Threads:

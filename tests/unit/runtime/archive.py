@@ -1,4 +1,4 @@
-"""An API with everything that standard methods know, ``archive.v1``, and its repositories on a database in a file."""
+"""An API with everything that standard methods know, ``bookshop.v1``, and its repositories on a database in a file."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +12,7 @@ from runtime.store import Database, Repository
 
 from scaffold.shell.protoc import compile_protos
 
-_FILE = "archive.proto"
+_FILE = "bookshop.proto"
 
 
 def _register() -> None:
@@ -32,7 +32,7 @@ _NAMES = """
 """.split()
 
 #: The messages, by their names.
-api = SimpleNamespace(**{name: messages.message(f"archive.v1.{name}") for name in _NAMES})
+api = SimpleNamespace(**{name: messages.message(f"bookshop.v1.{name}") for name in _NAMES})
 
 
 class PublisherName(ResourceName):

@@ -1,5 +1,6 @@
 """The version of a database's tables: what a start looks at, and what ``--migrate`` does about it."""
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +13,7 @@ from alembic.script import ScriptDirectory
 from google.protobuf.message import Message
 from runtime.service.problems import StartError
 from runtime.store import Database, Repository, schema
+from runtime.store.engine import make_engine
 
 from .library import PATIENCE, Book
 
@@ -205,6 +207,23 @@ def test_many_start_on_an_empty_database_at_once(url: str, engine: sa.Engine) ->
         for started in [pool.submit(use, url, True) for _ in range(4)]:
             started.result(PATIENCE)
     assert version(engine) == [schema.REVISIONS[-1]]
+
+
+def test_many_connect_to_a_new_file_at_once(tmp_path: Path) -> None:
+    """SQLite refuses the change to WAL at once where another connection makes it too: one time in sixty, of eight."""
+    for round_ in range(60):
+        url, barrier = f"sqlite:///{tmp_path}/{round_}.db", threading.Barrier(8)
+
+        def connect(url: str = url, barrier: threading.Barrier = barrier) -> None:
+            engine = make_engine(url, 1, 0, PATIENCE, durable=False)
+            barrier.wait(PATIENCE)
+            with engine.connect() as connection:
+                assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+            engine.dispose()
+
+        with ThreadPoolExecutor(8) as pool:
+            for connected in [pool.submit(connect) for _ in range(8)]:
+                connected.result(PATIENCE * 2)
 
 
 def test_a_migration_does_not_wait_for_ever(postgresql_url: str) -> None:
