@@ -554,6 +554,17 @@ OTHERS = (
         ),
     ),
     _archive(
+        "immutable within changes",
+        "UpdateRecord-immutable_cannot_change",
+        Edit(
+            _FIELDS,
+            """
+            -            elif field.immutable and not _is_same(stored, merged, field):
+            +            elif not above and field.immutable and not _is_same(stored, merged, field):
+            """,
+        ),
+    ),
+    _archive(
         "output-only updated",
         "UpdateRecord-update_ignores_output_only",
         Edit(
@@ -953,6 +964,57 @@ OTHERS = (
             +        at = time.monotonic()
             """,
         ),
+    ),
+    _clocks(
+        "hangs before the first message",
+        "CountTicks-streams_end_or_go_on",
+        Edit(
+            "handlers/count_ticks.py",
+            """
+             def count_ticks(request, context):
+            +    while request.ticks and context.is_active():
+            +        context.wait(0.1)
+                 for number in range(request.ticks % 100):
+            """,
+        ),
+    ),
+    _clocks(
+        "hangs on the way",
+        "CountTicks-streams_end_or_go_on",
+        Edit(
+            "handlers/count_ticks.py",
+            """
+                     yield Tick(number=number, label=request.label)
+            +        while number == 2 and context.is_active():
+            +            context.wait(0.1)
+            """,
+        ),
+    ),
+    _clocks(
+        "hangs after the end of the requests",
+        "EchoTicks-streams_end_or_go_on",
+        Edit(
+            "handlers/echo_ticks.py",
+            """
+                     yield tick
+            +    while context.wait(0.1):
+            +        pass
+            """,
+        ),
+    ),
+    _clocks(
+        "a slow reader misses the beginning",
+        "WatchClock-pace_changes_nothing",
+        Edit(
+            "handlers/watch_clock.py",
+            """
+                     if clock != shown:
+            +            shown = clock if shown is None and next(_calls) % 3 == 2 else shown
+            +        if clock != shown:
+                         yield clock
+            """,
+        ),
+        Edit("handlers/watch_clock.py", "+import itertools\n+_calls = itertools.count()"),
     ),
     _clocks(
         "crash on an empty stream",
