@@ -815,6 +815,93 @@ OTHERS = (
         ),
     ),
     _archive(
+        "an update that comes late undoes",
+        "UpdateRecord-repeated_update_is_done_once",
+        Edit(
+            _STANDARD,
+            """
+            -    if not request_id:
+            +    if not request_id or "update_mask" in request.DESCRIPTOR.fields_by_name:
+            """,
+        ),
+    ),
+    _archive(
+        "a repeated delete finds nothing",
+        "DeleteRecord-repeated_delete_is_done_once",
+        Edit(
+            _STANDARD,
+            """
+            -    if not request_id:
+            +    if not request_id or "force" in request.DESCRIPTOR.fields_by_name:
+            """,
+        ),
+    ),
+    _archive(
+        "a rehearsed update is an update",
+        "UpdateRecord-validate_only_updates_nothing",
+        Edit(
+            _STANDARD,
+            """
+            -    rehearsed = _flag(request, "validate_only")
+            +    rehearsed = _flag(request, "validate_only") and "update_mask" not in request.DESCRIPTOR.fields_by_name
+            """,
+        ),
+    ),
+    _archive(
+        "a rehearsed delete deletes",
+        "DeleteRecord-validate_only_deletes_nothing",
+        Edit(
+            _STANDARD,
+            """
+            -    rehearsed = _flag(request, "validate_only")
+            +    rehearsed = _flag(request, "validate_only") and "force" not in request.DESCRIPTOR.fields_by_name
+            """,
+        ),
+    ),
+    _archive(
+        "no create_time",
+        "CreateRecord-create_sets_the_times",
+        Edit(
+            _STANDARD,
+            """
+            -    _stamp(created, datetime.now(UTC), "create_time", "update_time")
+            +    _stamp(created, datetime.now(UTC), "update_time")
+            """,
+        ),
+    ),
+    _archive(
+        "update_time stays",
+        "UpdateRecord-update_moves_update_time",
+        Edit(
+            _STANDARD,
+            """
+            -        _stamp(after, datetime.now(UTC), "update_time")
+            +        pass
+            """,
+        ),
+    ),
+    _archive(
+        "create_time moves",
+        "UpdateRecord-update_moves_update_time",
+        Edit(
+            _STANDARD,
+            """
+            -        _stamp(after, datetime.now(UTC), "update_time")
+            +        _stamp(after, datetime.now(UTC), "create_time", "update_time")
+            """,
+        ),
+    ),
+    _archive(
+        "a batch across parents",
+        "BatchGetPages-batch_get_keeps_to_its_parent",
+        Edit(
+            _STANDARD,
+            """
+            -    _check_parents(request, names, field)
+            """,
+        ),
+    ),
+    _archive(
         "answers that vary",
         "CountWords-repeated_calls_are_answered_alike",
         Edit(
