@@ -12,6 +12,7 @@ import re
 import sys
 import tempfile
 import types
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
@@ -23,6 +24,7 @@ from scaffold.contract import schema
 from scaffold.contract.checks import checks_of_component, checks_of_rpc
 from scaffold.core import analyse, settings
 from scaffold.shell import data, protoc
+from tests.docs import laws
 from tests.docs.pages import DOCS
 
 if TYPE_CHECKING:
@@ -384,8 +386,14 @@ def _sample(rpcs: str) -> schema.Schema:
     return schema.make(files, ("sample.BookService",))
 
 
+@cache
+def checks_by_label() -> dict[str, tuple[Check, ...]]:
+    """The checks of each kind of RPC, in an API that has them all."""
+    return _checks_of()
+
+
 def _checks() -> str:
-    everything = _checks_of()
+    everything = checks_by_label()
     lacking = {label: _checks_of(label) for label in _RPCS}
     rows = ["| check | of | what must hold | from |", "|---|---|---|---|"]
     for check in checks_of_component():
@@ -427,6 +435,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "service-settings": _service_settings,
     "statuses": _statuses,
     "checks": _checks,
+    "laws": laws.table,
 }
 
 
