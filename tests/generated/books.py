@@ -121,6 +121,14 @@ class Program:
         """Send a signal."""
         self._process.send_signal(number)
 
+    def mark(self, line: str) -> None:
+        """Put a line of one's own into what it has logged, once it has been quiet for a moment."""
+        seen = -1
+        while seen != len(self._errors):
+            seen = len(self._errors)
+            time.sleep(0.3)
+        self._errors.append(f"{line}\n")
+
     def wait(self, seconds: float = START_SECONDS) -> int:
         """Wait for its end; the exit code."""
         return self._process.wait(seconds)
@@ -169,7 +177,8 @@ class Program:
 
     def _read_errors(self) -> None:
         assert self._process.stderr is not None
-        self._errors.extend(self._process.stderr)
+        for line in self._process.stderr:
+            self._errors.append(line)
 
 
 @dataclass
