@@ -87,7 +87,16 @@ def test_a_paragraph_that_is_too_wide_is_filled_anew_and_the_others_stay() -> No
     lines = pycode.docstring(text).split("\n")
     assert lines[:2] == ['"""' + " ".join(["word"] * 23), " ".join(["word"] * 7) + " and its end."]
     assert lines[2:5] == ["", "A short", "paragraph."]
-    assert [line[:6] for line in lines[6:]] == ["- word", "word w", "- one ", "  word", "  word", "1. wor", "word w", '"""']
+    assert [line[:6] for line in lines[6:]] == [
+        "- word",
+        "word w",
+        "- one ",
+        "  word",
+        "  word",
+        "1. wor",
+        "word w",
+        '"""',
+    ]
 
 
 @given(HOSTILE)
