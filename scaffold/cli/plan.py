@@ -26,8 +26,7 @@ def command(diff: bool, form: str) -> int:
         console.say(console.plan_json(outcome.plan))
         return outcome.exit_code
     console.show_changes(outcome.plan, diff=diff)
-    decisions = (*outcome.plan.conflicts, *outcome.plan.orphans)
-    console.show_diagnostics((*outcome.plan.notes, *decisions), sys.stdout)
+    console.show_diagnostics((*outcome.plan.notes, *outcome.plan.open), sys.stdout)
     console.say(f"files: {console.counts(outcome.plan)}")
     if outcome.plan.writes:
         console.say("Nothing was written." + ("" if diff else " `scaffold plan --diff` shows the lines."))

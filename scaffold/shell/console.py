@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 _SEVERITY = {"error": "red", "warning": "yellow", "note": "cyan"}
-_MARKS = {"create": "+", "update": "~", "delete": "-", "conflict": "!", "orphan": "?"}
-_ACTION = {"create": "green", "update": "yellow", "delete": "red", "conflict": "red", "orphan": "red"}
+_MARKS = {"create": "+", "update": "~", "delete": "-", "move": ">", "attic": "^", "conflict": "!", "orphan": "?"}
+_ACTION = {
+    "create": "green", "update": "yellow", "delete": "red", "move": "cyan", "attic": "cyan", "conflict": "red",
+    "orphan": "red",
+}  # fmt: skip
 
 
 def colourful(stream: TextIO) -> bool:
@@ -62,13 +65,15 @@ def show_changes(plan: Plan, *, diff: bool = False) -> None:
     for change in plan.changes:
         if change.action == "keep":
             continue
-        if change.owner == "generated" and not diff and change.action in ("create", "update", "delete"):
+        if change.owner == "generated" and not diff and change.action != "conflict" and not change.archived:
             key = (_component(change.path), change.action)
             folders[key] = folders.get(key, 0) + 1
             continue
         mark = style(_MARKS[change.action], _ACTION[change.action], out)
         whose = {"generated": "", "stub": "   (yours once edited)", "yours": "   (yours)"}[change.owner]
-        say(f"{mark} {printable(change.path)}{style(whose, 'dim', out)}")
+        come = f"{change.source} -> " if change.source else ""
+        gone = "   -> attic" if change.archived else ""
+        say(f"{mark} {printable(f'{come}{change.path}')}{style(whose + gone, 'dim', out)}")
         if diff:
             _show_diff(change)
     for (folder, action), count in folders.items():
@@ -97,6 +102,8 @@ def counts(plan: Plan) -> str:
         "create": "created",
         "update": "updated",
         "delete": "deleted",
+        "move": "moved",
+        "attic": "to the attic",
         "conflict": "in conflict",
         "orphan": "orphaned",
     }
@@ -108,7 +115,14 @@ def counts(plan: Plan) -> str:
 def plan_json(plan: Plan) -> str:
     """The plan for programs: changes, decisions and notes; contents are left out."""
     changes = [
-        {"path": c.path, "action": c.action, "owner": c.owner, "origin": c.origin}
+        {
+            "path": c.path,
+            "action": c.action,
+            "owner": c.owner,
+            "origin": c.origin,
+            "source": c.source,
+            "attic": c.archived,
+        }
         for c in plan.changes
         if c.action != "keep"
     ]
@@ -117,7 +131,7 @@ def plan_json(plan: Plan) -> str:
         {
             "changes": changes,
             "unchanged": unchanged,
-            "decisions": diagnostics_data((*plan.conflicts, *plan.orphans)),
+            "decisions": diagnostics_data(plan.open),
             "notes": diagnostics_data(plan.notes),
         },
         indent=2,

@@ -10,7 +10,7 @@ from scaffold import __version__
 from scaffold.core import analyse, settings
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
 from scaffold.core.files import component_files
-from scaffold.core.plan import Plan, make_plan
+from scaffold.core.plan import Plan, Wishes, make_plan
 from scaffold.core.render import Artifact, Renderer
 from scaffold.shell import data, protoc, skeleton, templates
 from scaffold.shell.workspace import Workspace
@@ -60,9 +60,10 @@ def wanted(workspace: Workspace, configuration: Settings, extra_roots: Sequence[
     return Wanted(configuration, api, tuple(artifacts), notes, tuple(_inputs(workspace, roots, api, folder)))
 
 
-def plan_of(workspace: Workspace, what: Wanted) -> Plan:
-    """The changes between what should exist and what is on disk."""
-    return make_plan(what.artifacts, workspace.snapshot(a.path for a in what.artifacts), what.notes)
+def plan_of(workspace: Workspace, what: Wanted, wishes: Wishes | None = None) -> Plan:
+    """The changes between what should exist and what is on disk, with what the user asked for."""
+    snapshot = workspace.snapshot(a.path for a in what.artifacts)
+    return make_plan(what.artifacts, snapshot, what.notes, wishes=wishes)
 
 
 def compile_api(roots: Sequence[tuple[str, Path]], protos: Sequence[str]) -> tuple[Api, dict[str, bytes]]:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scaffold import __version__
+from scaffold.core.plan import Wishes
 from scaffold.verbs.generate import open_workspace, plan_of, wanted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from scaffold.core.plan import Plan
+    from scaffold.shell.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -25,23 +27,40 @@ class Outcome:
     @property
     def exit_code(self) -> int:
         """1 where something needs a decision, else 0."""
-        return 1 if self.plan.conflicts or self.plan.orphans else 0
+        return 1 if self.plan.open else 0
 
 
-def plan(start: Path) -> Outcome:
+@dataclass(frozen=True)
+class Typed:
+    """The options of `regen` as they were typed."""
+
+    prune: bool = False
+    force: tuple[str, ...] = ()
+
+    def wishes(self, workspace: Workspace, start: Path) -> Wishes:
+        """What they ask for, with paths as the plan has them."""
+        verb = {(True, False): "prune", (False, True): "force"}.get((self.prune, bool(self.force)), "regen")
+        return Wishes(prune=self.prune, force=frozenset(workspace.named(p, start) for p in self.force), verb=verb)
+
+
+_NOTHING = Typed()
+
+
+def plan(start: Path, typed: Typed = _NOTHING) -> Outcome:
     """What `regen` would do. Nothing is written. Raises ScaffoldError."""
     workspace, settings = open_workspace(start)
-    return Outcome(plan_of(workspace, wanted(workspace, settings)), written=False)
+    what = wanted(workspace, settings)
+    return Outcome(plan_of(workspace, what, typed.wishes(workspace, start)), written=False)
 
 
-def regen(start: Path) -> Outcome:
-    """Bring the workspace to what the protos say. A conflict anywhere means that nothing is written."""
+def regen(start: Path, typed: Typed = _NOTHING) -> Outcome:
+    """Bring the workspace to what the protos say. Something to be decided anywhere means that nothing is written."""
     begun = time.time_ns()
     workspace, settings = open_workspace(start)
     with workspace.locked():
         what = wanted(workspace, settings)
-        outcome = plan_of(workspace, what)
-        if outcome.conflicts:
+        outcome = plan_of(workspace, what, typed.wishes(workspace, start))
+        if outcome.blocked:
             return Outcome(outcome, written=False)
         workspace.apply(outcome)
         if outcome.orphans or outcome.notes:
