@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from google.api import field_behavior_pb2, resource_pb2
 from google.protobuf import descriptor_pb2
+from google.protobuf.message import DecodeError
 
 from scaffold.core.api import (
     Api,
@@ -254,3 +255,6 @@ def _json_name(name: str) -> str:
     """The name in JSON that a field has where none is given: ``page_size`` → ``pageSize``."""
     first, *others = name.split("_")
     return first + "".join(part[:1].upper() + part[1:] for part in others)
+
+
+__all__ = ["DecodeError", "analyse", "join", "serialized_files"]

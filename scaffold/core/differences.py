@@ -23,19 +23,9 @@ if TYPE_CHECKING:
     from scaffold.core.diagnostics import Location
 
 What = Literal[
-    "add",
-    "remove",
-    "rename",
-    "reorder",
-    "request",
-    "response",
-    "stream",
-    "retype",
-    "renumber",
-    "oneof",
-    "move",
-    "option",
-]
+    "add", "remove", "rename", "reorder", "request", "response", "stream", "retype", "renumber", "oneof", "move", "option",
+    "comment",
+]  # fmt: skip
 Kind = Literal["service", "rpc", "message", "field", "enum", "value", "file"]
 
 

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Literal
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 How = Literal["import", "name", "attribute", "keyword", "def", "text"]
 
 _DOTTED = re.compile(r"[A-Za-z_]\w{0,199}(\.[A-Za-z_]\w{0,199}){0,19}\Z")
 _MARKERS = ("<<<<<<< ", ">>>>>>> ")
+_NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
@@ -57,20 +58,47 @@ class Source:
         return self.lines[line - 1].strip() if line <= len(self.lines) else ""
 
 
+@dataclass(frozen=True)
+class Vocabulary:
+    """What a component's Python names stand for.
+
+    ``names`` are messages, enums and values of enums, by the dotted names that they are imported by
+    (``checkout.gen.clients.cart.Item`` is ``shop.cart.v1.Item``). ``clients`` are the RPCs of each used component by
+    the name of the client's method, ``classes`` the components by the dotted names of their clients' classes.
+    """
+
+    names: Mapping[str, str]
+    clients: Mapping[str, Mapping[str, str]]
+    classes: Mapping[str, str]
+
+
+def problem(path: str, content: bytes) -> Diagnostic | None:
+    """Why a file is no Python, or None."""
+    try:
+        _parse(path, content)
+    except _NOT_PYTHON as error:
+        return _not_python(path, content, error)
+    return None
+
+
+def _parse(path: str, content: bytes) -> ast.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a strange escape in somebody's string is not our matter
+        return ast.parse(content, path)
+
+
 def read(path: str, content: bytes, module: str = "") -> Source:
     """Read a Python file; ``module`` is the dotted name that it is imported by (``cart.handlers.get_cart``).
 
     Raises ScaffoldError where it is no Python.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a strange escape in somebody's string is not our matter
-            tree = ast.parse(content, path)
+        tree = _parse(path, content)
         encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
         lines = tuple(io.TextIOWrapper(io.BytesIO(content), encoding).read().split("\n"))
         reader = _Reader(module, is_package=path.endswith("/__init__.py"))
         reader.visit(tree)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+    except _NOT_PYTHON as error:
         raise ScaffoldError(_not_python(path, content, error)) from None
     return Source(path, lines, tuple(sorted(reader.uses, key=lambda use: use.line)))
 

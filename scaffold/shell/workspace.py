@@ -33,6 +33,7 @@ STAT_CACHE = f"{CACHE}/stat.json"
 # A file's time can be this much behind the clock.
 _CLOCK_NS = 10_000_000
 
+_NOT_SOURCE = ("__pycache__", "node_modules", "site-packages")
 _OWNERS = ("generated", "stub", "yours")
 _LIST_HEADER = "# Every path that scaffold has written: path, owner, RPC. Kept by scaffold; merges by union.\n"
 _GUARD = """raise ImportError(
@@ -93,6 +94,23 @@ class Workspace:
             return None
         except OSError as error:
             raise ScaffoldError(_refused(path, error, "read")) from error
+
+    def python_files(self, folder: str) -> dict[str, bytes]:
+        """The Python files below a folder that are no tool's: hidden folders, environments and links are left out."""
+        found: dict[str, bytes] = {}
+        for place, folders, names in os.walk(self.root / folder):
+            if "pyvenv.cfg" in names:
+                folders.clear()
+                continue
+            folders[:] = sorted(f for f in folders if not f.startswith(".") and f not in _NOT_SOURCE)
+            base = Path(place)
+            for name in sorted(names):
+                file = base / name
+                if name.endswith(".py") and not file.is_symlink():
+                    path = file.relative_to(self.root).as_posix()
+                    if (content := self._bytes(path)) is not None:
+                        found[path] = content
+        return found
 
     def named(self, path: str, start: Path) -> str:
         """A path that the user typed in a folder, as this workspace calls it: from its root, as every message has it.
