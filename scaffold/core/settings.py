@@ -218,6 +218,11 @@ def notes(settings: Settings, path: str = FILE, text: str = "") -> tuple[Diagnos
     )
 
 
+def place(text: str, *keys: str, path: str = FILE) -> Location:
+    """Where a key stands in scaffold.toml, or the nearest table around it."""
+    return _Places(text, path).find(*keys)
+
+
 def table_text(unit: Unit) -> str:
     """The table that `new` appends to scaffold.toml for a component."""
     lines = [f"[{'stores' if unit.kind == 'store' else 'processes'}.{unit.name}]"]

@@ -53,6 +53,11 @@ class Source:
     lines: tuple[str, ...]
     uses: tuple[Use, ...]
 
+    @property
+    def length(self) -> int:
+        """How many lines there are; what follows the end of the last one is none."""
+        return len(self.lines) - (not self.lines[-1])
+
     def text(self, line: int) -> str:
         """A line without its indentation; lines count from 1."""
         return self.lines[line - 1].strip() if line <= len(self.lines) else ""

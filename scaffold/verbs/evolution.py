@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from scaffold.core import analyse, stamp, usages
 from scaffold.core.diagnostics import ScaffoldError
 from scaffold.core.differences import Side
-from scaffold.core.evolve import Evolution, Part, evolve
+from scaffold.core.evolve import Evolution, evolve
 from scaffold.core.files import OPTIONS, is_installed, vocabulary
-from scaffold.shell import descriptors
+from scaffold.core.lines import Part
+from scaffold.shell import descriptors, protoc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -33,7 +34,10 @@ def evolution(workspace: Workspace, what: Wanted, plan: Plan, snapshot: Snapshot
     """
     renames = {old: new for old, new in wishes.renames.items() if not old.startswith(_TABLES)}
     everything = bool(renames or wishes.no_renames)
-    return evolve(tuple(_Parts(workspace, what, plan, snapshot, everything).parts()), renames, wishes.no_renames)
+    parts = tuple(_Parts(workspace, what, plan, snapshot, everything).parts())
+    roots = workspace.roots(what.settings.protos.roots)
+    places = {file.name: protoc.written(file.name, roots) for file in what.api.files}
+    return evolve(parts, renames, wishes.no_renames, places)
 
 
 class _Parts:

@@ -45,7 +45,7 @@ def wanted(workspace: Workspace, configuration: Settings, extra_roots: Sequence[
     roots = (*workspace.roots(configuration.protos.roots), *extra_roots)
     api, serialized = compile_api(roots, [p for unit in configuration.components() for p in unit.protos])
     units = [with_services(unit, api) for unit in configuration.components()]
-    ScaffoldError.raise_if([problem for unit in units for problem in _missing_services(unit, api)])
+    ScaffoldError.raise_if([problem for unit in units for problem in _missing_services(unit, api, workspace)])
     configuration = _with_services(configuration, units)
     folder = data.folder("templates")
     own = [unit for unit in units if not unit.external]
@@ -78,7 +78,10 @@ def plan_of(workspace: Workspace, what: Wanted, wishes: Wishes | None = None) ->
         plan = make_plan(
             what.artifacts, snapshot, what.notes, wishes=wishes, moves=found.moves, decisions=found.decisions
         )
-    return replace(plan, evolution=found)
+    undecided = {path for move in found.pending for path in (move.source, move.target)}
+    # Until somebody has decided, nothing is said of either file: what happens to both is the question.
+    changes = tuple(c for c in plan.changes if c.path not in undecided or c.action == "keep")
+    return replace(plan, changes=changes, evolution=found)
 
 
 def _not_python(plan: Plan) -> Iterator[Diagnostic]:
@@ -112,10 +115,29 @@ def _with_services(configuration: Settings, units: Sequence[Unit]) -> Settings:
     return configuration.model_copy(update={"stores": stores, "processes": processes})
 
 
-def _missing_services(unit: Unit, api: Api) -> list[Diagnostic]:
+def _missing_services(unit: Unit, api: Api, workspace: Workspace) -> list[Diagnostic]:
     """A service that is named and is not in the component's files."""
     here = [s.full_name for s in api.services if s.file in unit.protos]
-    return [service_not_found(name, here, unit.protos) for name in unit.services if name not in here]
+    missing = [name for name in unit.services if name not in here]
+    came = [name for name in here if name not in unit.services]
+    table = "stores" if unit.kind == "store" else "processes"
+    where = settings.place(workspace.text, table, unit.name, "services")
+    if len(missing) == 1 and came and workspace.exists(f"{unit.root}/gen"):
+        return [_service_renamed(missing[0], came, unit, where)]
+    return [replace(service_not_found(name, here, unit.protos), where=where) for name in missing]
+
+
+def _service_renamed(name: str, came: Sequence[str], unit: Unit, where: Location) -> Diagnostic:
+    """A service that was generated is gone, and another one came: perhaps it has a new name, or a new version."""
+    same = [other for other in came if other.rpartition(".")[2] == name.rpartition(".")[2]]
+    new = (same or list(came))[0]
+    return Diagnostic(
+        "unknown-service",
+        f'there is no service "{name}" in {", ".join(unit.protos)} any more',
+        where,
+        f'if it is "{new}" now, write that in its place: its handlers stay where they are, '
+        "and `scaffold plan` says what else changed; if it is gone, take it out",
+    )
 
 
 def service_not_found(name: str, here: Sequence[str], protos: Sequence[str]) -> Diagnostic:
