@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 SETTINGS = "scaffold.toml"
 STATE = ".scaffold"
 LIST = f"{STATE}/files"
-ATTIC = f"{STATE}/attic"
 CACHE = f"{STATE}/cache"
 STAT_CACHE = f"{CACHE}/stat.json"
 
@@ -95,6 +94,12 @@ class Workspace:
         ScaffoldError.raise_if(damaged)
         return found
 
+    def read(self, paths: Iterable[str]) -> dict[str, bytes | None]:
+        """The bytes at paths (None: absent). Raises ScaffoldError where one leads out of the workspace."""
+        paths = sorted(paths)
+        ScaffoldError.raise_if(self._outside(paths))
+        return {path: self._bytes(path) for path in paths}
+
     def snapshot(self, wanted: Iterable[str]) -> Snapshot:
         """What is on disk at the wanted and at the listed paths.
 
@@ -102,9 +107,7 @@ class Workspace:
         from one that exists by upper and lower case only.
         """
         listed, wanted = self.listed(), set(wanted)
-        paths = sorted({*wanted, *listed})
-        ScaffoldError.raise_if(self._outside(paths))
-        files = {path: self._bytes(path) for path in paths}
+        files = self.read({*wanted, *listed})
         ScaffoldError.raise_if(self._by_case_only(path for path in sorted(wanted) if files[path] is None))
         return Snapshot(files, listed)
 
@@ -228,13 +231,13 @@ class Workspace:
         """Copies for the attic of everything that a plan takes away, and a note about them: all of it comes first."""
         if not plan.archived:
             return
-        folder = f"{ATTIC}/{self._new_entry(plan).folder}"
+        entry = self.entry_for(plan)
         for change in plan.archived:
             assert change.before is not None  # nobody archives what is not there
-            yield _Step(f"{folder}/{change.path}", change.before, like=change.path, durable=True)
-        yield _Step(f"{folder}/{attic.ABOUT}", attic.about(plan, self.listed()), durable=True)
+            yield _Step(entry.place(change.path), change.before, like=change.path, durable=True)
+        yield _Step(entry.place(attic.ABOUT), attic.about(plan, self.listed()), durable=True)
 
-    def _new_entry(self, plan: Plan) -> attic.Entry:
+    def entry_for(self, plan: Plan) -> attic.Entry:
         """The entry that a plan's archive goes into: a new one, or the one that an interrupted run has begun."""
         entries = self.attic()
         last = max(entries, key=lambda e: e.number, default=attic.Entry(0, "", ""))
@@ -244,14 +247,13 @@ class Workspace:
 
     def _holds(self, entry: attic.Entry, plan: Plan) -> bool:
         """Whether an entry has all that a plan archives, or was never finished: then nothing else has been touched yet."""
-        folder = self.root / ATTIC / entry.folder
-        if not (folder / attic.ABOUT).is_file():
+        if not (self.root / entry.place(attic.ABOUT)).is_file():
             return True
-        return all(self._bytes(f"{ATTIC}/{entry.folder}/{c.path}") == c.before for c in plan.archived)
+        return all(self._bytes(entry.place(c.path)) == c.before for c in plan.archived)
 
     def attic(self) -> tuple[attic.Entry, ...]:
         """The entries of the attic, by number."""
-        top = self.root / ATTIC
+        top = self.root / attic.FOLDER
         found = []
         for folder in sorted(top.iterdir()) if top.is_dir() else ():
             files = [f.relative_to(folder).as_posix() for f in folder.rglob("*") if f.is_file() or f.is_symlink()]
@@ -549,4 +551,4 @@ def _refused(path: str, error: OSError | UnicodeDecodeError, what: str, *, partl
     return Diagnostic(f"cannot-be-{what}", reason.lower(), Location(path), remedy)
 
 
-__all__ = ["ATTIC", "CACHE", "LIST", "SETTINGS", "STATE", "Change", "Workspace"]
+__all__ = ["CACHE", "LIST", "SETTINGS", "STATE", "Change", "Workspace"]

@@ -40,8 +40,14 @@ def open_workspace(start: Path) -> tuple[Workspace, Settings]:
     return workspace, settings.load(workspace.text, __version__)
 
 
-def wanted(workspace: Workspace, configuration: Settings, extra_roots: Sequence[tuple[str, Path]] = ()) -> Wanted:
-    """Compile the protos of every component and render what should exist. Nothing is written."""
+def wanted(
+    workspace: Workspace, configuration: Settings, extra_roots: Sequence[tuple[str, Path]] = (), *, fresh: str = ""
+) -> Wanted:
+    """Compile the protos of every component and render what should exist. Nothing is written.
+
+    ``fresh`` is a component whose skeleton is needed as it would be made today; those of others are only made where they
+    never were.
+    """
     roots = (*workspace.roots(configuration.protos.roots), *extra_roots)
     api, serialized = compile_api(roots, [p for unit in configuration.components() for p in unit.protos])
     units = [with_services(unit, api) for unit in configuration.components()]
@@ -55,7 +61,7 @@ def wanted(workspace: Workspace, configuration: Settings, extra_roots: Sequence[
     artifacts: list[Artifact] = []
     for component in components:
         artifacts += map(renderer.artifact, component.files)
-        artifacts += _skeleton(workspace, component, folder / component.unit.kind)
+        artifacts += _skeleton(workspace, component, folder / component.unit.kind, fresh=fresh)
     notes = (*settings.notes(configuration, text=workspace.text), *protoc.shadowed(roots))
     return Wanted(configuration, api, tuple(artifacts), notes, tuple(_inputs(workspace, roots, api, folder)))
 
@@ -106,12 +112,12 @@ def service_not_found(name: str, here: Sequence[str], protos: Sequence[str]) -> 
     )
 
 
-def _skeleton(workspace: Workspace, component: ComponentFiles, template: Path) -> list[Artifact]:
+def _skeleton(workspace: Workspace, component: ComponentFiles, template: Path, *, fresh: str) -> list[Artifact]:
     """The skeleton's files; cookiecutter runs only where one of them was never made."""
     unit = component.unit
     names = skeleton.paths(template, unit.package)
     listed = workspace.listed()
-    if all(f"{unit.path}/{n}" in listed or workspace.exists(f"{unit.path}/{n}") for n in names):
+    if unit.name != fresh and all(f"{unit.path}/{n}" in listed or workspace.exists(f"{unit.path}/{n}") for n in names):
         made = dict.fromkeys(names, b"")
     else:
         made = skeleton.make(template, component.skeleton.context)
