@@ -14,6 +14,7 @@ from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from scaffold.core.evolve import Evolution
     from scaffold.core.render import Artifact
     from scaffold.core.view import Owner
 
@@ -95,7 +96,7 @@ class Plan:
     """Every path that is wanted or listed, with what happens to it, and the list as it will be.
 
     ``decisions`` are questions to the user: nothing is written while there is one. ``verb``, ``name``, ``command`` and
-    ``table`` are those of the wishes.
+    ``table`` are those of the wishes. ``evolution`` is what changed in the APIs, where something did.
     """
 
     changes: tuple[Change, ...] = ()
@@ -106,6 +107,7 @@ class Plan:
     name: str = "workspace"
     command: str = "scaffold regen"
     table: str = ""
+    evolution: Evolution | None = field(default=None, compare=False)
 
     @property
     def writes(self) -> tuple[Change, ...]:

@@ -38,6 +38,7 @@ _OWNERS = ("yours", "stub", "generated")
 _CACHES = (
     "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".import_linter_cache", ".venv", ".git",
 )  # fmt: skip
+_NOT_SOURCE = ("__pycache__", "node_modules", "site-packages")
 _LIST_HEADER = "# Every path that scaffold has written: path, owner, RPC. Kept by scaffold; merges by union.\n"
 _GUARD = """raise ImportError(
     "this gen/ is half written: a regeneration was interrupted; run `{command}` to finish it"
@@ -169,6 +170,23 @@ class Workspace:
             folders[:] = sorted(name for name in folders if name not in (*_CACHES, *links))
             found += [(place / name).as_posix() for name in (*files, *links)]
         return tuple(sorted(path for path in found if path not in listed))
+
+    def python_files(self, folder: str) -> dict[str, bytes]:
+        """The Python files below a folder that are no tool's: hidden folders, environments and links are left out."""
+        found: dict[str, bytes] = {}
+        for place, folders, names in os.walk(self.root / folder):
+            if "pyvenv.cfg" in names:
+                folders.clear()
+                continue
+            folders[:] = sorted(f for f in folders if not f.startswith(".") and f not in _NOT_SOURCE)
+            base = Path(place)
+            for name in sorted(names):
+                file = base / name
+                if name.endswith(".py") and not file.is_symlink():
+                    path = file.relative_to(self.root).as_posix()
+                    if (content := self._bytes(path)) is not None:
+                        found[path] = content
+        return found
 
     def named(self, path: str, start: Path) -> str:
         """A path that the user typed in a folder, as this workspace calls it: from its root, as every message has it.

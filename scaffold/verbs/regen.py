@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scaffold import __version__
+from scaffold.core.diagnostics import Diagnostic, ScaffoldError
 from scaffold.core.plan import Wishes
 from scaffold.verbs.generate import open_workspace, plan_of, wanted
 
@@ -36,11 +37,35 @@ class Typed:
 
     prune: bool = False
     force: tuple[str, ...] = ()
+    renames: tuple[str, ...] = ()
+    no_renames: tuple[str, ...] = ()
 
     def wishes(self, workspace: Workspace, start: Path) -> Wishes:
-        """What they ask for, with paths as the plan has them."""
+        """What they ask for, with paths as the plan has them. Raises ScaffoldError for a rename without two names."""
         verb = {(True, False): "prune", (False, True): "force"}.get((self.prune, bool(self.force)), "regen")
-        return Wishes(prune=self.prune, force=frozenset(workspace.named(p, start) for p in self.force), verb=verb)
+        return Wishes(
+            renames=_pairs(self.renames),
+            no_renames=frozenset(self.no_renames),
+            prune=self.prune,
+            force=frozenset(workspace.named(p, start) for p in self.force),
+            verb=verb,
+        )
+
+
+def _pairs(renames: tuple[str, ...]) -> dict[str, str]:
+    """``Svc.Old=New`` as old → new."""
+    pairs: dict[str, str] = {}
+    problems = []
+    for text in renames:
+        old, _, new = (part.strip() for part in text.partition("="))
+        if not old or not new:
+            remedy = "write --rename Service.Old=New"
+            problems.append(Diagnostic("unknown-rename", f'"{text}" does not say from what to what', None, remedy))
+        elif pairs.setdefault(old, new) != new:
+            remedy = "take one of the options out"
+            problems.append(Diagnostic("unknown-rename", f"{old} is to become {pairs[old]} and {new}", None, remedy))
+    ScaffoldError.raise_if(problems)
+    return pairs
 
 
 _NOTHING = Typed()
