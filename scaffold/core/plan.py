@@ -233,7 +233,7 @@ class _Table:
             return change("keep" if once and path in self._listed and not self._vacated(path) else "create")
         if _same(before, artifact.content):
             return change("keep")
-        if owner != "yours" and _mark(before) is stamp.Mark.INTACT:
+        if owner != "yours" and stamp.of(before) is stamp.Mark.INTACT:
             return change("update")
         if self._makes_room(path, owner):
             return change("update", attic=True)
@@ -248,7 +248,7 @@ class _Table:
         before = self._files.get(path)
         if before is None:
             return None
-        if owner != "yours" and _mark(before) is stamp.Mark.INTACT:
+        if owner != "yours" and stamp.of(before) is stamp.Mark.INTACT:
             return Change(path, "delete", owner, before, None, rpc=entry.rpc)
         if self._makes_room(path, owner) or (owner == "stub" and self._wishes.prune):
             action: Action = "delete" if owner == "generated" else "attic"
@@ -274,7 +274,7 @@ class _Table:
         before, entry = self._files.get(path), self._listed.get(path)
         if before is None or (entry is not None and entry.owner == "generated"):
             return False
-        return (entry is not None and entry.owner == "yours") or _mark(before) is not stamp.Mark.INTACT
+        return (entry is not None and entry.owner == "yours") or stamp.of(before) is not stamp.Mark.INTACT
 
     def _is_free(self, path: str) -> bool:
         """Whether a file can be moved there: nothing is there, or what is leaves, or it is as we would make it."""
@@ -283,7 +283,7 @@ class _Table:
             return True
         artifact = self._wanted.get(path)
         return before is not None and (
-            _mark(before) is stamp.Mark.INTACT or (artifact is not None and _same(before, artifact.content))
+            stamp.of(before) is stamp.Mark.INTACT or (artifact is not None and _same(before, artifact.content))
         )
 
     def _moved(self, new: str, old: str) -> Change:
@@ -301,13 +301,6 @@ class _Table:
 
 def _same(before: bytes, after: bytes) -> bool:
     return before == after or before.replace(b"\r\n", b"\n") == after
-
-
-def _mark(content: bytes) -> stamp.Mark:
-    try:
-        return stamp.read(content.decode())
-    except UnicodeDecodeError:
-        return stamp.Mark.NONE
 
 
 def _conflict(change: Change) -> Diagnostic:

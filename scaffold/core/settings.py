@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 FILE = "scaffold.toml"
 Kind = Literal["store", "process"]
+# The table that holds the components of a kind.
+TABLES: dict[Kind, str] = {"store": "stores", "process": "processes"}
 
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m)\Z")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
@@ -201,6 +203,11 @@ def load(text: str, version: str, path: str = FILE) -> Settings:
     return settings
 
 
+def place(text: str, *keys: str) -> Location:
+    """Where a key stands in scaffold.toml's text, or the nearest table around it."""
+    return _Places(text, FILE).find(*keys)
+
+
 def notes(settings: Settings, path: str = FILE, text: str = "") -> tuple[Diagnostic, ...]:
     """What is allowed and still worth a word."""
     places = _Places(text, path)
@@ -216,11 +223,6 @@ def notes(settings: Settings, path: str = FILE, text: str = "") -> tuple[Diagnos
         for used in process.uses
         if used in settings.processes
     )
-
-
-def place(text: str, *keys: str, path: str = FILE) -> Location:
-    """Where a key stands in scaffold.toml, or the nearest table around it."""
-    return _Places(text, path).find(*keys)
 
 
 def table_text(unit: Unit) -> str:

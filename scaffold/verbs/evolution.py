@@ -34,7 +34,9 @@ def evolution(workspace: Workspace, what: Wanted, plan: Plan, snapshot: Snapshot
     """
     renames = {old: new for old, new in wishes.renames.items() if not old.startswith(_TABLES)}
     everything = bool(renames or wishes.no_renames)
-    parts = tuple(_Parts(workspace, what, plan, snapshot, everything).parts())
+    # Of handlers that are to go to the attic anyway, nobody is asked where they belong.
+    gone = "" if wishes.keep_handlers else wishes.vacate
+    parts = [p for p in _Parts(workspace, what, plan, snapshot, everything).parts() if p.unit.path != gone]
     roots = workspace.roots(what.settings.protos.roots)
     places = {file.name: protoc.written(file.name, roots) for file in what.api.files}
     return evolve(parts, renames, wishes.no_renames, places)
@@ -122,7 +124,7 @@ class _Parts:
         """What names stand for in the API as it was."""
         there = _narrowed(self._what.settings, api)
         old = next(u for u in there.components() if u.name == unit.name)
-        return vocabulary(replace(old, services=services), api, there)
+        return vocabulary(replace(old, services=services), api, there, self._what.recorded)
 
     def _sources(self, unit: Unit) -> Iterable[Source]:
         """The user's own files of a component. One that is no Python names nothing that could be seen."""
