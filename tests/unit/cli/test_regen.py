@@ -359,7 +359,8 @@ def test_plan_for_programs(shop: Path) -> None:
     plan = json.loads(said.out)
     assert set(plan) == {"changes", "unchanged", "decisions", "notes", "evolution"}
     assert {"path": f"{CART}/handlers/fill_cart.py", "action": "create", "owner": "stub",
-            "origin": "shop/cart/v1/cart.proto#CartService.FillCart", "source": "", "attic": False} in plan["changes"]  # fmt: skip
+            "origin": "shop/cart/v1/cart.proto#CartService.FillCart",
+            "source": "", "attic": False} in plan["changes"]  # fmt: skip
     actions = {c["path"]: c["action"] for c in plan["changes"]}
     assert actions[EMPTY] == "orphan"
     assert actions[f"{CART}/gen/service.py"] == "update"
