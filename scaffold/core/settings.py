@@ -21,6 +21,8 @@ FILE = "scaffold.toml"
 Kind = Literal["store", "process"]
 # The table that holds the components of a kind.
 TABLES: dict[Kind, str] = {"store": "stores", "process": "processes"}
+# What the name of a component begins with where it is told from the name of an RPC: ``stores.cart``.
+SECTIONS = tuple(f"{table}." for table in TABLES.values())
 
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m)\Z")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}

@@ -10,6 +10,7 @@ from scaffold.core.diagnostics import ScaffoldError
 from scaffold.core.differences import Side
 from scaffold.core.evolve import Evolution, Part, evolve
 from scaffold.core.files import OPTIONS, is_installed, vocabulary
+from scaffold.core.settings import SECTIONS
 from scaffold.shell import descriptors
 
 if TYPE_CHECKING:
@@ -22,16 +23,13 @@ if TYPE_CHECKING:
     from scaffold.shell.workspace import Workspace
     from scaffold.verbs.generate import Wanted
 
-# Tables of components: what `--rename stores.cart=basket` begins with is no RPC.
-_TABLES = ("stores.", "processes.")
-
 
 def evolution(workspace: Workspace, what: Wanted, plan: Plan, snapshot: Snapshot, wishes: Wishes) -> Evolution:
     """Compare what every component was generated from with what it is to be generated from.
 
     Raises ScaffoldError for renames of what is not there.
     """
-    renames = {old: new for old, new in wishes.renames.items() if not old.startswith(_TABLES)}
+    renames = {old: new for old, new in wishes.renames.items() if not old.startswith(SECTIONS)}
     everything = bool(renames or wishes.no_renames)
     # Of handlers that are to go to the attic anyway, nobody is asked where they belong.
     gone = "" if wishes.keep_handlers else wishes.vacate

@@ -77,14 +77,23 @@ def wanted(
     return Wanted(configuration, api, tuple(artifacts), notes, tuple(_inputs(workspace, roots, api, folder)), known)
 
 
-def plan_of(workspace: Workspace, what: Wanted, wishes: Wishes | None = None) -> Plan:
+def plan_of(
+    workspace: Workspace,
+    what: Wanted,
+    wishes: Wishes | None = None,
+    *,
+    moves: Mapping[str, str] | None = None,
+    made: Mapping[str, bytes] | None = None,
+    strangers: frozenset[str] = frozenset(),
+) -> Plan:
     """The changes between what should exist and what is on disk, with what the user asked for.
 
-    Raises ScaffoldError for a handler that is no Python, and for wishes that name what is not there.
+    ``moves``, ``made`` and the ``strangers`` that they may name are those of a component that gets another name. Raises ScaffoldError for a handler that is no Python, and for wishes that name what is not there.
     """
     wishes = wishes or Wishes()
-    snapshot = workspace.snapshot(a.path for a in what.artifacts)
-    plan = make_plan(what.artifacts, snapshot, what.notes, wishes=wishes)
+    moves = dict(moves or {})
+    snapshot = replace(workspace.snapshot([*(a.path for a in what.artifacts), *moves]), strangers=strangers)
+    plan = make_plan(what.artifacts, snapshot, what.notes, wishes=wishes, moves=moves, made=made)
     ScaffoldError.raise_if(_not_python(plan))
     if all(change.action == "keep" for change in plan.changes) and not (wishes.renames or wishes.no_renames):
         return plan
@@ -92,8 +101,9 @@ def plan_of(workspace: Workspace, what: Wanted, wishes: Wishes | None = None) ->
 
     found = evolution(workspace, what, plan, snapshot, wishes)
     if found.moves or found.decisions:
+        moves |= found.moves
         plan = make_plan(
-            what.artifacts, snapshot, what.notes, wishes=wishes, moves=found.moves, decisions=found.decisions
+            what.artifacts, snapshot, what.notes, wishes=wishes, moves=moves, made=made, decisions=found.decisions
         )
     return replace(plan, evolution=found)
 
