@@ -88,7 +88,8 @@ def plan_of(
 ) -> Plan:
     """The changes between what should exist and what is on disk, with what the user asked for.
 
-    ``moves``, ``made`` and the ``strangers`` that they may name are those of a component that gets another name. Raises ScaffoldError for a handler that is no Python, and for wishes that name what is not there.
+    ``moves``, ``made`` and the ``strangers`` that they may name are those of a component that gets another name. Raises
+    ScaffoldError for a handler that is no Python, and for wishes that name what is not there.
     """
     wishes = wishes or Wishes()
     moves = dict(moves or {})
