@@ -33,6 +33,10 @@ def asker(*, yes: bool) -> Callable[[Clearing], bool]:
 def show_written(outcome: Outcome) -> int:
     """Say what came of it; the exit code."""
     clearing = outcome.clearing
+    if clearing.plan.blocked:
+        console.show_diagnostics((*clearing.plan.notes, *clearing.plan.open), sys.stdout)
+        console.say("Nothing was written.")
+        return 1
     if clearing.empty:
         console.say(f"{clearing.unit.name} is as it is generated: there is nothing to burn.")
     elif not outcome.written:

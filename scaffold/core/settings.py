@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from scaffold.core import naming
+from scaffold.core import markers, naming
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError, Severity
 
 if TYPE_CHECKING:
@@ -189,6 +189,8 @@ def seconds(duration: str) -> float:
 def load(text: str, version: str, path: str = FILE) -> Settings:
     """Read scaffold.toml's text. Raises ScaffoldError with every mistake; ``version`` is this tool's own."""
     places = _Places(text, path)
+    if found := markers.conflict(path, text):
+        raise ScaffoldError(found)
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

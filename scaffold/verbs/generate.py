@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scaffold import __version__
-from scaffold.core import analyse, settings, usages
-from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
+from scaffold.core import analyse, markers, settings, usages
+from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError, Severity
 from scaffold.core.files import component_files
 from scaffold.core.plan import Plan, Wishes, make_plan
-from scaffold.core.recorded import HANDLERS, NOTHING, recorded
+from scaffold.core.recorded import HANDLERS, NOTHING, component_folders, recorded
 from scaffold.core.render import Artifact, Renderer
 from scaffold.shell import data, protoc, skeleton, templates
 from scaffold.shell.workspace import Workspace
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from scaffold.core.api import Api
+    from scaffold.core.plan import Snapshot
     from scaffold.core.recorded import Recorded
     from scaffold.core.settings import Settings, Unit
     from scaffold.core.view import ComponentFiles
@@ -94,7 +95,9 @@ def plan_of(
     wishes = wishes or Wishes()
     moves = dict(moves or {})
     snapshot = replace(workspace.snapshot([*(a.path for a in what.artifacts), *moves]), strangers=strangers)
+    ScaffoldError.raise_if(_conflicts(snapshot, "" if wishes.keep_handlers else wishes.vacate))
     plan = make_plan(what.artifacts, snapshot, what.notes, wishes=wishes, moves=moves, made=made)
+    plan = replace(plan, notes=(*plan.notes, *_left_behind(plan, what.settings)))
     ScaffoldError.raise_if(_not_python(plan))
     if all(change.action == "keep" for change in plan.changes) and not (wishes.renames or wishes.no_renames):
         return plan
@@ -104,9 +107,37 @@ def plan_of(
     if found.moves or found.decisions:
         moves |= found.moves
         plan = make_plan(
-            what.artifacts, snapshot, what.notes, wishes=wishes, moves=moves, made=made, decisions=found.decisions
+            what.artifacts, snapshot, plan.notes, wishes=wishes, moves=moves, made=made, decisions=found.decisions
         )
     return replace(plan, evolution=found)
+
+
+def _left_behind(plan: Plan, configuration: Settings) -> Iterator[Diagnostic]:
+    """What is still there of components that scaffold.toml does not name any more."""
+    paths = [c.path for c in plan.changes if c.action in ("keep", "orphan", "conflict")]
+    for folder in sorted(component_folders(paths) - {unit.path for unit in configuration.own()}):
+        name = folder.rpartition("/")[2]
+        yield Diagnostic(
+            "left-behind",
+            f"{sum(path.startswith(f'{folder}/') for path in paths)} files are left of a component that {settings.FILE} "
+            "does not name",
+            Location(folder),
+            f"`scaffold remove {name}` takes them to the attic; or put its table back; or, where it has another name now, "
+            f"`scaffold regen --rename stores.{name}=NEW`",
+            Severity.WARNING,
+        )
+
+
+def _conflicts(snapshot: Snapshot, vacated: str) -> Iterator[Diagnostic]:
+    """Python of the user's in which a merge has left its markers; in a string that is Python they may stand."""
+    for path, content in snapshot.files.items():
+        generated = (entry := snapshot.listed.get(path)) is not None and entry.owner == "generated"
+        if generated or (vacated and path.startswith(f"{vacated}/")):
+            continue
+        if content and b"<<<<<<<" in content and path.endswith(".py"):
+            found = markers.conflict(path, content.decode(errors="replace"))
+            if found and usages.problem(path, content):
+                yield found
 
 
 def _not_python(plan: Plan) -> Iterator[Diagnostic]:
