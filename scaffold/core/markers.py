@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import re
-
 from scaffold.core.diagnostics import Diagnostic, Location
 
-# All three, each at the start of a line: one alone may be anything.
-_MARKERS = re.compile(r"^<<<<<<< .*?^=======$.*?^>>>>>>> ", re.MULTILINE | re.DOTALL)
+_MARKERS = ("<<<<<<< ", ">>>>>>> ")
 
 
 def conflict(path: str, text: str) -> Diagnostic | None:
-    """The diagnostic of a file with a merge conflict in it, at the first one; None where there is none."""
-    if "<<<<<<<" not in text or not (found := _MARKERS.search(text.replace("\r\n", "\n"))):
-        return None
-    return Diagnostic(
-        "merge-conflict",
-        "two versions of this were merged, and somebody has to say which lines are meant",
-        Location(path, text.replace("\r\n", "\n").count("\n", 0, found.start()) + 1, 1),
-        "keep the lines that are meant, delete the markers (<<<<<<<, =======, >>>>>>>), and run this again",
-    )
+    """What to say about a file that cannot be read when a merge has left its markers in it; None where there are none.
+
+    Only of a file that cannot be read: in a string or a comment such a line may well be meant.
+    """
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.startswith(_MARKERS):
+            return Diagnostic(
+                "merge-marker",
+                "git's conflict markers are still in it",
+                Location(path, number),
+                "keep the lines that are meant, delete the markers (<<<<<<<, =======, >>>>>>>), and run this again",
+            )
+    return None

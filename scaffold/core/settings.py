@@ -189,12 +189,10 @@ def seconds(duration: str) -> float:
 def load(text: str, version: str, path: str = FILE) -> Settings:
     """Read scaffold.toml's text. Raises ScaffoldError with every mistake; ``version`` is this tool's own."""
     places = _Places(text, path)
-    if found := markers.conflict(path, text):
-        raise ScaffoldError(found)
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ScaffoldError(_syntax(error, text, path)) from None
+        raise ScaffoldError(markers.conflict(path, text) or _syntax(error, text, path)) from None
     # The version comes first: another version may well know keys that this one does not.
     pinned = raw.get("scaffold")
     if isinstance(pinned, str) and pinned != f"=={version}":

@@ -176,7 +176,7 @@ def _diagnostics(text: str, roots: Sequence[tuple[str, Path]]) -> list[Diagnosti
     found = [d for line in lines if (d := _diagnostic(line, roots)) is not None]
     # What a broken import declares is undefined to those who import it: that is said where it is broken.
     declared = _declared(roots)
-    broken = {_written(m["file"], roots) for line in lines if "had errors" in line and (m := _COMPLAINT.match(line))}
+    broken = {written(m["file"], roots) for line in lines if "had errors" in line and (m := _COMPLAINT.match(line))}
     found = [d for d in found if not (d.slug == "unknown-type" and _repeats(d, broken, declared))]
     # "Import was not found or had errors" only repeats what was said about the imported file.
     missing = {d.message for d in found if d.slug == "missing-import"}
@@ -212,7 +212,7 @@ def _diagnostic(line: str, roots: Sequence[tuple[str, Path]]) -> Diagnostic | No
     message = match["message"].strip()
     if message.startswith("warning:"):
         return None
-    where = Location(_written(match["file"], roots), int(match["line"] or 0), int(match["column"] or 0))
+    where = Location(written(match["file"], roots), int(match["line"] or 0), int(match["column"] or 0))
     if undefined := _UNDEFINED.search(message):
         name = undefined["name"]
         return Diagnostic("unknown-type", f'"{name}" is not defined', where, _similar_type(name, roots))
@@ -235,7 +235,7 @@ def _diagnostic(line: str, roots: Sequence[tuple[str, Path]]) -> Diagnostic | No
     return Diagnostic("proto-invalid", message.rstrip("."), where, "mend the proto: nothing was generated")
 
 
-def _written(name: str, roots: Sequence[tuple[str, Path]]) -> str:
+def written(name: str, roots: Sequence[tuple[str, Path]]) -> str:
     """An import name as the path that a user would open."""
     for written, folder in roots:
         if (folder / name).is_file():

@@ -68,7 +68,7 @@ def new(start: Path, request: Request) -> Created:
         if not unit.services:
             raise ScaffoldError(_no_service(unit))
         plan = plan_of(workspace, what)
-        ScaffoldError.raise_if(plan.conflicts)
+        ScaffoldError.raise_if((*plan.decisions, *plan.conflicts))
         if starter_path:
             change = Change(starter_path, "create", "yours", None, text.encode(), "starter")
             plan = replace(
