@@ -352,8 +352,10 @@ def test_plan_for_programs(shop: Path) -> None:
     assert said.code == 1
     plan = json.loads(said.out)
     assert set(plan) == {"changes", "unchanged", "decisions", "notes"}
-    assert {"path": f"{CART}/handlers/fill_cart.py", "action": "create", "owner": "stub",
-            "origin": "shop/cart/v1/cart.proto#CartService.FillCart", "source": "", "attic": False} in plan["changes"]  # fmt: skip
+    assert {
+        "path": f"{CART}/handlers/fill_cart.py", "action": "create", "owner": "stub",
+        "origin": "shop/cart/v1/cart.proto#CartService.FillCart", "source": "", "attic": False,
+    } in plan["changes"]  # fmt: skip
     actions = {c["path"]: c["action"] for c in plan["changes"]}
     assert actions[EMPTY] == "orphan"
     assert actions[f"{CART}/gen/service.py"] == "update"
