@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from scaffold.core import markers
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError, Severity
 
 if TYPE_CHECKING:
@@ -169,6 +170,8 @@ def _captured_stderr() -> Iterator[Callable[[], str]]:
 
 
 def _diagnostics(text: str, roots: Sequence[tuple[str, Path]]) -> list[Diagnostic]:
+    if merging := list(_conflicts(roots)):
+        return merging  # what the compiler makes of the markers helps nobody
     lines = [line for line in text.splitlines() if line.strip() and not _LOGGED.match(line)]
     found = [d for line in lines if (d := _diagnostic(line, roots)) is not None]
     # What a broken import declares is undefined to those who import it: that is said where it is broken.
@@ -184,6 +187,16 @@ def _diagnostics(text: str, roots: Sequence[tuple[str, Path]]) -> list[Diagnosti
     ]
     unique = list(dict.fromkeys(rest))
     return unique or [Diagnostic("proto-invalid", text.strip() or "the compiler failed", None, "mend the proto")]
+
+
+def _conflicts(roots: Sequence[tuple[str, Path]]) -> Iterator[Diagnostic]:
+    """The merge conflicts in the protos under the roots."""
+    for written, folder in roots:
+        for file in sorted(folder.rglob("*.proto")):
+            path = file.relative_to(folder).as_posix()
+            text = file.read_text(encoding="utf-8", errors="replace")
+            if found := markers.conflict(path if written == "." else f"{written}/{path}", text):
+                yield found
 
 
 def _repeats(diagnostic: Diagnostic, broken: set[str], declared: Mapping[str, str]) -> bool:

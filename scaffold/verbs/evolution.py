@@ -11,6 +11,7 @@ from scaffold.core.differences import Side
 from scaffold.core.evolve import Evolution, evolve
 from scaffold.core.files import OPTIONS, is_installed, vocabulary
 from scaffold.core.lines import Part
+from scaffold.core.settings import SECTIONS
 from scaffold.shell import descriptors, protoc
 
 if TYPE_CHECKING:
@@ -23,16 +24,13 @@ if TYPE_CHECKING:
     from scaffold.shell.workspace import Workspace
     from scaffold.verbs.generate import Wanted
 
-# Tables of components: what `--rename stores.cart=basket` begins with is no RPC.
-_TABLES = ("stores.", "processes.")
-
 
 def evolution(workspace: Workspace, what: Wanted, plan: Plan, snapshot: Snapshot, wishes: Wishes) -> Evolution:
     """Compare what every component was generated from with what it is to be generated from.
 
     Raises ScaffoldError for renames of what is not there.
     """
-    renames = {old: new for old, new in wishes.renames.items() if not old.startswith(_TABLES)}
+    renames = {old: new for old, new in wishes.renames.items() if not old.startswith(SECTIONS)}
     everything = bool(renames or wishes.no_renames)
     # Of handlers that are to go to the attic anyway, nobody is asked where they belong.
     gone = "" if wishes.keep_handlers else wishes.vacate

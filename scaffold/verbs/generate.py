@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from scaffold import __version__
 from scaffold.core import analyse, settings, usages
-from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
+from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError, Severity
 from scaffold.core.files import component_files
 from scaffold.core.plan import Plan, Wishes, make_plan
-from scaffold.core.recorded import HANDLERS, NOTHING, recorded
+from scaffold.core.recorded import HANDLERS, NOTHING, component_folders, recorded
 from scaffold.core.render import Artifact, Renderer
 from scaffold.shell import data, protoc, skeleton, templates
 from scaffold.shell.workspace import Workspace
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from scaffold.core.api import Api
+    from scaffold.core.plan import Snapshot
     from scaffold.core.recorded import Recorded
     from scaffold.core.settings import Settings, Unit
     from scaffold.core.view import ComponentFiles
@@ -77,14 +78,26 @@ def wanted(
     return Wanted(configuration, api, tuple(artifacts), notes, tuple(_inputs(workspace, roots, api, folder)), known)
 
 
-def plan_of(workspace: Workspace, what: Wanted, wishes: Wishes | None = None) -> Plan:
+def plan_of(
+    workspace: Workspace,
+    what: Wanted,
+    wishes: Wishes | None = None,
+    *,
+    moves: Mapping[str, str] | None = None,
+    made: Mapping[str, bytes] | None = None,
+    strangers: frozenset[str] = frozenset(),
+) -> Plan:
     """The changes between what should exist and what is on disk, with what the user asked for.
 
-    Raises ScaffoldError for a handler that is no Python, and for wishes that name what is not there.
+    ``moves``, ``made`` and the ``strangers`` that they may name are those of a component that gets another name. Raises
+    ScaffoldError for a handler that is no Python, and for wishes that name what is not there.
     """
     wishes = wishes or Wishes()
-    snapshot = workspace.snapshot(a.path for a in what.artifacts)
-    plan = make_plan(what.artifacts, snapshot, what.notes, wishes=wishes)
+    moves = dict(moves or {})
+    snapshot = replace(workspace.snapshot([*(a.path for a in what.artifacts), *moves]), strangers=strangers)
+    ScaffoldError.raise_if(_conflicts(snapshot, "" if wishes.keep_handlers else wishes.vacate))
+    plan = make_plan(what.artifacts, snapshot, what.notes, wishes=wishes, moves=moves, made=made)
+    plan = replace(plan, notes=(*plan.notes, *_left_behind(plan, what.settings)))
     ScaffoldError.raise_if(_not_python(plan, strict=not what.settings.python.interpreter))
     if all(change.action == "keep" for change in plan.changes) and not (wishes.renames or wishes.no_renames):
         return plan
@@ -92,13 +105,42 @@ def plan_of(workspace: Workspace, what: Wanted, wishes: Wishes | None = None) ->
 
     found = evolution(workspace, what, plan, snapshot, wishes)
     if found.moves or found.decisions:
+        moves |= found.moves
         plan = make_plan(
-            what.artifacts, snapshot, what.notes, wishes=wishes, moves=found.moves, decisions=found.decisions
+            what.artifacts, snapshot, plan.notes, wishes=wishes, moves=moves, made=made, decisions=found.decisions
         )
     undecided = {path for move in found.pending for path in (move.source, move.target)}
     # Until somebody has decided, nothing is said of either file: what happens to both is the question.
     changes = tuple(c for c in plan.changes if c.path not in undecided or c.action == "keep")
     return replace(plan, changes=changes, evolution=found)
+
+
+def _left_behind(plan: Plan, configuration: Settings) -> Iterator[Diagnostic]:
+    """What is still there of components that scaffold.toml does not name any more."""
+    paths = [c.path for c in plan.changes if c.action in ("keep", "orphan", "conflict")]
+    for folder in sorted(component_folders(paths) - {unit.path for unit in configuration.own()}):
+        name = folder.rpartition("/")[2]
+        yield Diagnostic(
+            "left-behind",
+            f"{sum(path.startswith(f'{folder}/') for path in paths)} files are left of a component that {settings.FILE} "
+            "does not name",
+            Location(folder),
+            f"`scaffold remove {name}` takes them to the attic; or put its table back; or, where it has another name now, "
+            f"`scaffold regen --rename stores.{name}=NEW`",
+            Severity.WARNING,
+        )
+
+
+def _conflicts(snapshot: Snapshot, vacated: str) -> Iterator[Diagnostic]:
+    """Python of the user's in which a merge has left its markers, but for what is to go to the attic."""
+    for path, content in snapshot.files.items():
+        generated = (entry := snapshot.listed.get(path)) is not None and entry.owner == "generated"
+        if generated or (vacated and path.startswith(f"{vacated}/")):
+            continue
+        if content and path.endswith(".py") and (b"<<<<<<< " in content or b">>>>>>> " in content):
+            found = usages.problem(path, content)
+            if found and found.slug == "merge-marker":
+                yield found
 
 
 def _not_python(plan: Plan, *, strict: bool) -> Iterator[Diagnostic]:
