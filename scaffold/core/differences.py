@@ -84,7 +84,6 @@ class Likeness:
     new: str
     why: str = ""
     why_not: str = ""
-    twins: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -244,8 +243,7 @@ class _Comparer:
         if not {request, response} & {"along", "own"}:
             shared = " and ".join(dict.fromkeys((_last(old.input), _last(old.output))))
             return no(f"that both have {shared} says nothing: neither is named after the RPC")
-        twins = [(o, n) for o, n in ((old.input, new.input), (old.output, new.output)) if o != n]
-        return Likeness(old.full_name, new.full_name, self._evidence(old, new, request, response), twins=tuple(twins))
+        return Likeness(old.full_name, new.full_name, self._evidence(old, new, request, response))
 
     def _judge_moved(self, old: Method, new: Method) -> Likeness:
         """An RPC of the same name in another service: it moved, where its types are the same."""
