@@ -451,6 +451,21 @@ def test_a_new_version_of_a_package_moves_nothing(two: Path) -> None:
     assert UNCHANGED.fullmatch(scaffold(two, "plan").out)
 
 
+def test_a_service_in_another_file(two: Path) -> None:
+    text = (two / "protos/two.proto").read_text(encoding="utf-8")
+    second = next(line for line in text.splitlines(keepends=True) if line.startswith("service Second"))
+    edit(two / "protos/two.proto", second, "")
+    write(two, {"protos/deep/second.proto": 'syntax = "proto3";\npackage two;\nimport "two.proto";\n' + second})
+    said = scaffold(two, "plan")
+    assert said.code == 2
+    assert 'help: it is declared in "deep/second.proto": add that to `proto` of the component' in said.err
+    edit(two / "scaffold.toml", 'proto = "two.proto"', 'proto = ["two.proto", "deep/second.proto"]')
+    said = scaffold(two, "plan")
+    assert said.code == 0
+    assert "  move    service Second: two.proto -> deep/second.proto" in said.out
+    assert scaffold(two, "regen").code == 0
+
+
 # Who is told.
 
 
