@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from scaffold.core import naming
+from scaffold.core import markers, naming
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError, Severity
 
 if TYPE_CHECKING:
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 FILE = "scaffold.toml"
 Kind = Literal["store", "process"]
+# The table that holds the components of a kind.
+TABLES: dict[Kind, str] = {"store": "stores", "process": "processes"}
+# What the name of a component begins with where it is told from the name of an RPC: ``stores.cart``.
+SECTIONS = tuple(f"{table}." for table in TABLES.values())
 
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m)\Z")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
@@ -188,7 +192,7 @@ def load(text: str, version: str, path: str = FILE) -> Settings:
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ScaffoldError(_syntax(error, text, path)) from None
+        raise ScaffoldError(markers.conflict(path, text) or _syntax(error, text, path)) from None
     # The version comes first: another version may well know keys that this one does not.
     pinned = raw.get("scaffold")
     if isinstance(pinned, str) and pinned != f"=={version}":
@@ -199,6 +203,11 @@ def load(text: str, version: str, path: str = FILE) -> Settings:
         raise ScaffoldError(*(_invalid(dict(e), places) for e in error.errors(include_url=False))) from None
     ScaffoldError.raise_if(_check(settings, places))
     return settings
+
+
+def place(text: str, *keys: str) -> Location:
+    """Where a key stands in scaffold.toml's text, or the nearest table around it."""
+    return _Places(text, FILE).find(*keys)
 
 
 def notes(settings: Settings, path: str = FILE, text: str = "") -> tuple[Diagnostic, ...]:
