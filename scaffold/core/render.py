@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jinja2 import BaseLoader, Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined
 
 from scaffold.core import stamp
 
 if TYPE_CHECKING:
+    from jinja2 import BaseLoader, BytecodeCache
+
     from scaffold.core.view import FileView, Owner
 
 
@@ -27,11 +29,20 @@ class Artifact:
 class Renderer:
     """Renders and stamps files. One of them serves a whole run: a template is compiled once."""
 
-    def __init__(self, loader: BaseLoader) -> None:
-        """``loader`` knows the templates of ``templates/generated`` by their path, those of ``templates/stub`` under `stub/`."""
+    def __init__(self, loader: BaseLoader, compiled: BytecodeCache | None = None) -> None:
+        """``loader`` knows the templates of ``templates/generated`` by their path, those of ``templates/stub`` under `stub/`.
+
+        ``compiled`` has templates that an earlier run has compiled.
+        """
         # No HTML escaping: what comes from a proto has been escaped for Python, where it was laid out.
         self._environment = Environment(
-            loader=loader, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined
+            loader=loader,
+            bytecode_cache=compiled,
+            auto_reload=False,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+            undefined=StrictUndefined,
         )
 
     def artifact(self, file: FileView) -> Artifact:

@@ -200,6 +200,7 @@ class _Writer:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._stage = root / CACHE / "stage"
+        self._ready: set[Path] = set()
 
     def run(self, steps: Sequence[tuple[str, bytes | None]]) -> None:
         made: list[Path] = []
@@ -226,12 +227,9 @@ class _Writer:
                 if target.exists() and not os.access(target.parent, os.W_OK | os.X_OK):
                     raise PermissionError(13, "permission denied")
                 return None
-            for folder in reversed([target.parent, *target.parent.parents]):
-                if not folder.exists():
-                    folder.mkdir()
-                    made.append(folder)
-            if not os.access(target.parent, os.W_OK | os.X_OK) or target.is_dir():
-                raise PermissionError(13, "it is a folder" if target.is_dir() else "permission denied")
+            self._make(target.parent, made)
+            if target.is_dir():
+                raise PermissionError(13, "it is a folder")
             if number == 0:
                 shutil.rmtree(self._stage, ignore_errors=True)
             self._stage.mkdir(parents=True, exist_ok=True)
@@ -240,6 +238,18 @@ class _Writer:
         except OSError as error:
             raise ScaffoldError(_refused(path, error, "written")) from error
         return file
+
+    def _make(self, parent: Path, made: list[Path]) -> None:
+        """Make a folder and those above it, and see that it can be written to: once for all files in it."""
+        if parent in self._ready:
+            return
+        for folder in reversed([parent, *parent.parents]):
+            if not folder.exists():
+                folder.mkdir()
+                made.append(folder)
+        if not os.access(parent, os.W_OK | os.X_OK):
+            raise PermissionError(13, "permission denied")
+        self._ready.add(parent)
 
     def _move(self, path: str, staged: Path | None) -> None:
         target = self._root / path

@@ -16,7 +16,7 @@ from scaffold.shell import data, protoc, skeleton, templates
 from scaffold.shell.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from scaffold.core.api import Api
     from scaffold.core.settings import Settings, Unit
@@ -51,11 +51,12 @@ def wanted(workspace: Workspace, configuration: Settings, extra_roots: Sequence[
     own = [unit for unit in units if not unit.external]
     runtimes = {kind: templates.runtime(folder, kind) for kind in sorted({unit.kind for unit in own})}
     components = [component_files(u, api, configuration, serialized, runtimes[u.kind]) for u in own]
-    renderer = Renderer(templates.loader(folder))
+    renderer = Renderer(templates.loader(folder), templates.Compiled())
     artifacts: list[Artifact] = []
+    listed = workspace.listed()
     for component in components:
         artifacts += map(renderer.artifact, component.files)
-        artifacts += _skeleton(workspace, component, folder / component.unit.kind)
+        artifacts += _skeleton(workspace, listed, component, folder / component.unit.kind)
     notes = (*settings.notes(configuration, text=workspace.text), *protoc.shadowed(roots))
     return Wanted(configuration, api, tuple(artifacts), notes, tuple(_inputs(workspace, roots, api, folder)))
 
@@ -81,10 +82,10 @@ def with_services(unit: Unit, api: Api) -> Unit:
 
 def _with_services(configuration: Settings, units: Sequence[Unit]) -> Settings:
     """Settings in which every component names its services."""
-    services = {unit.name: {"services": list(unit.services)} for unit in units}
-    stores = {n: s.model_copy(update=services[n]) for n, s in configuration.stores.items()}
-    processes = {n: p.model_copy(update=services[n]) for n, p in configuration.processes.items()}
-    return configuration.model_copy(update={"stores": stores, "processes": processes})
+    services = {unit.name: unit.services for unit in units}
+    stores = {name: replace(store, services=services[name]) for name, store in configuration.stores.items()}
+    processes = {name: replace(process, services=services[name]) for name, process in configuration.processes.items()}
+    return replace(configuration, stores=stores, processes=processes)
 
 
 def _missing_services(unit: Unit, api: Api) -> list[Diagnostic]:
@@ -105,11 +106,12 @@ def service_not_found(name: str, here: Sequence[str], protos: Sequence[str]) -> 
     )
 
 
-def _skeleton(workspace: Workspace, component: ComponentFiles, template: Path) -> list[Artifact]:
+def _skeleton(
+    workspace: Workspace, listed: Container[str], component: ComponentFiles, template: Path
+) -> list[Artifact]:
     """The skeleton's files; cookiecutter runs only where one of them was never made."""
     unit = component.unit
     names = skeleton.paths(template, unit.package)
-    listed = workspace.listed()
     if all(f"{unit.path}/{n}" in listed or workspace.exists(f"{unit.path}/{n}") for n in names):
         made = dict.fromkeys(names, b"")
     else:

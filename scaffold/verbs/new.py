@@ -173,7 +173,7 @@ def _text_with(workspace: Workspace, unit: Unit) -> str:
 
 
 def _starter_text(unit: Unit, workspace: Workspace) -> str:
-    renderer = Renderer(templates.loader(data.folder("templates")))
+    renderer = Renderer(templates.loader(data.folder("templates")), templates.Compiled())
     view = starter.starter(unit.name, workspace.root.resolve().name)
     return renderer.text(f"stub/starter_{unit.kind}.proto.j2", view)
 
