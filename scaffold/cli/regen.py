@@ -23,7 +23,7 @@ def command(check: bool) -> int:
         from scaffold.cli.check import show
         from scaffold.verbs.check import drift
 
-        found = drift(plan(Path.cwd()).plan)
+        found = drift(plan(Path.cwd(), afresh=True).plan)
         show(found, "text")
         return 1 if found else 0
     outcome = regen(Path.cwd())

@@ -39,7 +39,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Change:
-    """What happens to one path; ``before`` and ``after`` are its bytes, None where it is absent."""
+    """What happens to one path; ``before`` and ``after`` are its bytes, None where it is absent or simply kept."""
 
     path: str
     action: Action
@@ -94,8 +94,12 @@ def _wanted(artifact: Artifact, snapshot: Snapshot) -> Change:
     listed = artifact.path in snapshot.listed
 
     def change(action: Action) -> Change:
+        if action == "keep":
+            return Change(artifact.path, action, artifact.owner, origin=artifact.origin)
         return Change(artifact.path, action, artifact.owner, before, artifact.content, artifact.origin)
 
+    if artifact.content is None:
+        return change("keep")
     if before is None:
         # A file of the user's that was there once was deleted on purpose.
         return change("keep" if artifact.owner == "yours" and listed else "create")
@@ -111,7 +115,7 @@ def _unwanted(entry: Listed, snapshot: Snapshot) -> Change | None:
     """What happens to a path that nothing wants any more; None forgets it."""
     before = snapshot.files.get(entry.path)
     if entry.owner == "yours":
-        return Change(entry.path, "keep", "yours", before, before) if before is not None else None
+        return Change(entry.path, "keep", "yours") if before is not None else None
     if before is None:
         return None
     if _mark(before) is stamp.Mark.INTACT:

@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file that should exist: POSIX path from the workspace, content, whose it is, what it was made from."""
+    """A file that should exist: POSIX path from the workspace, content, whose it is, what it was made from.
+
+    Without content it is known to stand there as it should (``shell/memory.py``).
+    """
 
     path: str
-    content: bytes
+    content: bytes | None
     owner: Owner
     origin: str
     rpc: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -141,6 +141,21 @@ class Settings:
     def own(self) -> tuple[Unit, ...]:
         """The components that are made here."""
         return tuple(unit for unit in self._components if not unit.external)
+
+    def concerning(self, unit: Unit) -> Settings:
+        """The settings as far as one component can see them.
+
+        Of those that it does not use there is only the name: its own files say whom it must not import.
+        """
+        near = {unit.name, *unit.uses}
+        return replace(
+            self,
+            stores={n: s if n in near else Store(proto=(), external=s.external) for n, s in self.stores.items()},
+            processes={
+                n: p if n in near else Process(proto=(), external=p.external) for n, p in self.processes.items()
+            },
+            vendors={name: self.vendors[name] for name in unit.vendors},
+        )
 
     @cached_property
     def _components(self) -> tuple[Unit, ...]:

@@ -8,10 +8,8 @@ descriptors, the real ``gen/__init__.py``, the final list.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,16 +19,13 @@ from scaffold.core.plan import Change, Listed, Plan, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
 SETTINGS = "scaffold.toml"
 STATE = ".scaffold"
 LIST = f"{STATE}/files"
 CACHE = f"{STATE}/cache"
-STAT_CACHE = f"{CACHE}/stat.json"
-
-# A file's time can be this much behind the clock.
-_CLOCK_NS = 10_000_000
 
 _OWNERS = ("generated", "stub", "yours")
 _LIST_HEADER = "# Every path that scaffold has written: path, owner, RPC. Kept by scaffold; merges by union.\n"
@@ -80,14 +75,15 @@ class Workspace:
                 found[path] = Listed(path, owner, rpc)  # type: ignore[arg-type]  # checked against _OWNERS
         return found
 
-    def snapshot(self, wanted: Iterable[str]) -> Snapshot:
-        """What is on disk at the wanted and at the listed paths."""
+    def snapshot(self, wanted: Iterable[str], standing: AbstractSet[str] = frozenset()) -> Snapshot:
+        """What is on disk at the wanted and at the listed paths; those that are known to stand are not read."""
         listed = self.listed()
-        return Snapshot({path: self._bytes(path) for path in sorted({*wanted, *listed})}, listed)
+        return Snapshot({path: self._bytes(path) for path in sorted({*wanted, *listed} - standing)}, listed)
 
     def _bytes(self, path: str) -> bytes | None:
         try:
-            return (self.root / path).read_bytes()
+            with open(f"{self.root}/{path}", "rb") as file:  # noqa: PTH123 - there are thousands of them
+                return file.read()
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -162,36 +158,10 @@ class Workspace:
             if descriptors is not None and descriptors.action in ("create", "update", "delete"):
                 yield descriptors.path, descriptors.after
             init = by_path.get(f"{gen}/__init__.py")
-            yield f"{gen}/__init__.py", init.after if init is not None else None
+            kept = init is not None and init.action == "keep"
+            yield f"{gen}/__init__.py", self._bytes(f"{gen}/__init__.py") if kept else init.after if init else None
         if not (self.root / LIST).is_file() or _list_text(before.values()) != final or writes:
             yield LIST, final
-
-    # The stat cache: what an unchanged `regen` is answered from (scaffold/__main__.py).
-
-    def remember(self, inputs: Sequence[Path], plan: Plan, version: str, begun: int) -> None:
-        """Note size and mtime of everything that went in and came out, so that an unchanged run need not start.
-
-        ``begun`` is when the run began, in nanoseconds: of an input that has changed since, nobody knows which version
-        was read, and nothing is noted.
-        """
-        outputs = [self.root / entry.path for entry in plan.listing]
-        files = {str(p): _stat(p) for p in sorted({*inputs, *outputs, self.root / LIST})}
-        if any(status and status[1] > begun - _CLOCK_NS for status in map(_stat, inputs)):
-            self.forget()
-            return
-        # The paths are absolute: a copy of the workspace must not be answered from the original.
-        made_by = {"root": str(self.root), "version": version, "python": sys.version}
-        note = {**made_by, "count": len(plan.listing), "files": files}
-        target = self.root / STAT_CACHE
-        with contextlib.suppress(OSError):  # only a cache: the next run just takes longer
-            target.parent.mkdir(parents=True, exist_ok=True)
-            temporary = target.with_suffix(".tmp")
-            temporary.write_text(json.dumps(note), encoding="utf-8")
-            temporary.replace(target)
-
-    def forget(self) -> None:
-        """Drop the stat cache."""
-        (self.root / STAT_CACHE).unlink(missing_ok=True)
 
 
 class _Writer:
@@ -287,14 +257,6 @@ def _half_written(plan: Plan) -> list[str]:
 def _list_text(entries: Iterable[Listed]) -> bytes:
     lines = sorted("\t".join((e.path, e.owner, e.rpc)).rstrip("\t") for e in entries)
     return (_LIST_HEADER + "".join(f"{line}\n" for line in lines)).encode()
-
-
-def _stat(path: Path) -> list[int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return [status.st_size, status.st_mtime_ns]
 
 
 def _read_text(file: Path, name: str) -> str:

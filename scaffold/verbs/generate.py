@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scaffold import __version__
-from scaffold.core import analyse, settings
+from scaffold.core import settings
+from scaffold.core.analyse import FileSet
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
 from scaffold.core.files import component_files
 from scaffold.core.plan import Plan, make_plan
 from scaffold.core.render import Artifact, Renderer
 from scaffold.shell import data, protoc, skeleton, templates
-from scaffold.shell.workspace import Workspace
+from scaffold.shell.memory import Made, Memory
+from scaffold.shell.workspace import SETTINGS, Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from scaffold.core.api import Api
     from scaffold.core.settings import Settings, Unit
@@ -25,13 +29,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What should exist, and the files that this was read from."""
+    """What should exist, component by component, and the files that this was read from."""
 
     settings: Settings
-    api: Api
-    artifacts: tuple[Artifact, ...]
+    files: FileSet
+    components: Mapping[str, Made]
     notes: tuple[Diagnostic, ...]
     inputs: tuple[Path, ...]
+
+    @property
+    def artifacts(self) -> tuple[Artifact, ...]:
+        """Every file that should exist."""
+        return tuple(artifact for made in self.components.values() for artifact in made.artifacts)
+
+    @cached_property
+    def api(self) -> Api:
+        """What all the protos mean."""
+        return self.files.api()
 
 
 def open_workspace(start: Path) -> tuple[Workspace, Settings]:
@@ -40,44 +54,101 @@ def open_workspace(start: Path) -> tuple[Workspace, Settings]:
     return workspace, settings.load(workspace.text, __version__)
 
 
-def wanted(workspace: Workspace, configuration: Settings, extra_roots: Sequence[tuple[str, Path]] = ()) -> Wanted:
-    """Compile the protos of every component and render what should exist. Nothing is written."""
+def memory_of(workspace: Workspace) -> Memory:
+    """What the last run left behind."""
+    return Memory(workspace.root, __version__, _generator())
+
+
+def wanted(
+    workspace: Workspace,
+    configuration: Settings,
+    extra_roots: Sequence[tuple[str, Path]] = (),
+    memory: Memory | None = None,
+) -> Wanted:
+    """Compile the protos of every component and say what should exist. Nothing is written.
+
+    A component that ``memory`` knows to stand as it should is not rendered again; without one, everything is.
+    """
     roots = (*workspace.roots(configuration.protos.roots), *extra_roots)
-    api, serialized = compile_api(roots, [p for unit in configuration.components() for p in unit.protos])
-    units = [with_services(unit, api) for unit in configuration.components()]
-    ScaffoldError.raise_if([problem for unit in units for problem in _missing_services(unit, api)])
+    files = _compile(roots, [p for unit in configuration.components() for p in unit.protos])
+    units = [with_services(unit, files) for unit in configuration.components()]
+    ScaffoldError.raise_if([problem for unit in units for problem in _missing_services(unit, files)])
     configuration = _with_services(configuration, units)
-    folder = data.folder("templates")
-    own = [unit for unit in units if not unit.external]
-    runtimes = {kind: templates.runtime(folder, kind) for kind in sorted({unit.kind for unit in own})}
-    components = [component_files(u, api, configuration, serialized, runtimes[u.kind]) for u in own]
-    renderer = Renderer(templates.loader(folder), templates.Compiled())
-    artifacts: list[Artifact] = []
-    listed = workspace.listed()
-    for component in components:
-        artifacts += map(renderer.artifact, component.files)
-        artifacts += _skeleton(workspace, listed, component, folder / component.unit.kind)
+    maker = _Maker(workspace, configuration, files, memory)
+    components = {unit.name: maker.made(unit) for unit in units if not unit.external}
     notes = (*settings.notes(configuration, text=workspace.text), *protoc.shadowed(roots))
-    return Wanted(configuration, api, tuple(artifacts), notes, tuple(_inputs(workspace, roots, api, folder)))
+    return Wanted(configuration, files, components, notes, tuple(_inputs(workspace, roots, files)))
+
+
+class _Maker:
+    """Makes components one by one; what they share is read once."""
+
+    def __init__(self, workspace: Workspace, configuration: Settings, files: FileSet, memory: Memory | None) -> None:
+        self._workspace = workspace
+        self._settings = configuration
+        self._files = files
+        self._memory = memory
+        self._units = {unit.name: unit for unit in configuration.components()}
+        self._listed = workspace.listed()
+        self._templates = data.folder("templates")
+        self._renderer = Renderer(templates.loader(self._templates), templates.Compiled())
+        self._runtimes: dict[str, dict[str, str]] = {}
+
+    def made(self, unit: Unit) -> Made:
+        """A component's artifacts: from memory where all that they depend on is as it was, else rendered.
+
+        What it depends on is what it gets to see: nothing else may go into ``component_files``.
+        """
+        names = self._files.closure(p for name in (unit.name, *unit.uses) for p in self._units[name].protos)
+        visible = self._settings.concerning(unit)
+        inputs = sha256(f"{unit}{visible}{self._files.digest(names)}".encode()).hexdigest()
+        standing = self._memory.standing(unit.name, inputs, self._listed) if self._memory else ()
+        return Made(inputs, standing or tuple(self._rendered(unit, names, visible)))
+
+    def _rendered(self, unit: Unit, names: Sequence[str], visible: Settings) -> Iterator[Artifact]:
+        if unit.kind not in self._runtimes:
+            self._runtimes[unit.kind] = templates.runtime(self._templates, unit.kind)
+        component = component_files(
+            unit, self._files.api(names), visible, self._files.serialized(names), self._runtimes[unit.kind]
+        )
+        yield from map(self._renderer.artifact, component.files)
+        yield from self._skeleton(component)
+
+    def _skeleton(self, component: ComponentFiles) -> Iterator[Artifact]:
+        """The skeleton's files; cookiecutter runs only where one of them was never made."""
+        unit, template = component.unit, self._templates / component.unit.kind
+        names = skeleton.paths(template, unit.package)
+        paths = [f"{unit.path}/{name}" for name in names]
+        if all(path in self._listed or self._workspace.exists(path) for path in paths):
+            made = dict.fromkeys(names, b"")
+        else:
+            made = skeleton.make(template, component.skeleton.context)
+        for name, content in made.items():
+            yield Artifact(f"{unit.path}/{name}", content, "yours", f"templates/{unit.kind}")
 
 
 def plan_of(workspace: Workspace, what: Wanted) -> Plan:
     """The changes between what should exist and what is on disk."""
-    return make_plan(what.artifacts, workspace.snapshot(a.path for a in what.artifacts), what.notes)
+    paths = (a.path for a in what.artifacts if a.content is not None)
+    standing = {a.path for a in what.artifacts if a.content is None}
+    return make_plan(what.artifacts, workspace.snapshot(paths, standing), what.notes)
+
+
+def _compile(roots: Sequence[tuple[str, Path]], protos: Sequence[str]) -> FileSet:
+    return FileSet(protoc.compile_protos(roots, sorted(set(protos))))
 
 
 def compile_api(roots: Sequence[tuple[str, Path]], protos: Sequence[str]) -> tuple[Api, dict[str, bytes]]:
     """Compile protos to the Api and to their serialized files, without source info, by name."""
-    descriptor_set = protoc.compile_protos(roots, sorted(set(protos)))
-    api = analyse.analyse(descriptor_set)
-    return api, dict(analyse.serialized_files(descriptor_set, [f.name for f in api.files]))
+    files = _compile(roots, protos)
+    return files.api(), files.serialized(files.names)
 
 
-def with_services(unit: Unit, api: Api) -> Unit:
+def with_services(unit: Unit, api: Api | FileSet) -> Unit:
     """The unit with its services: those named in settings, else every one of its files, in their order."""
     if unit.services:
         return unit
-    return replace(unit, services=tuple(s.full_name for p in unit.protos for s in api.services if s.file == p))
+    return replace(unit, services=tuple(name for proto in unit.protos for name in api.services_of(proto)))
 
 
 def _with_services(configuration: Settings, units: Sequence[Unit]) -> Settings:
@@ -88,9 +159,9 @@ def _with_services(configuration: Settings, units: Sequence[Unit]) -> Settings:
     return replace(configuration, stores=stores, processes=processes)
 
 
-def _missing_services(unit: Unit, api: Api) -> list[Diagnostic]:
+def _missing_services(unit: Unit, files: FileSet) -> list[Diagnostic]:
     """A service that is named and is not in the component's files."""
-    here = [s.full_name for s in api.services if s.file in unit.protos]
+    here = [name for file in files.names if file in unit.protos for name in files.services_of(file)]
     return [service_not_found(name, here, unit.protos) for name in unit.services if name not in here]
 
 
@@ -106,28 +177,16 @@ def service_not_found(name: str, here: Sequence[str], protos: Sequence[str]) -> 
     )
 
 
-def _skeleton(
-    workspace: Workspace, listed: Container[str], component: ComponentFiles, template: Path
-) -> list[Artifact]:
-    """The skeleton's files; cookiecutter runs only where one of them was never made."""
-    unit = component.unit
-    names = skeleton.paths(template, unit.package)
-    if all(f"{unit.path}/{n}" in listed or workspace.exists(f"{unit.path}/{n}") for n in names):
-        made = dict.fromkeys(names, b"")
-    else:
-        made = skeleton.make(template, component.skeleton.context)
-    return [
-        Artifact(f"{unit.path}/{name}", content, "yours", f"templates/{unit.kind}") for name, content in made.items()
-    ]
-
-
-def _inputs(workspace: Workspace, roots: Sequence[tuple[str, Path]], api: Api, templates_folder: Path) -> list[Path]:
+def _inputs(workspace: Workspace, roots: Sequence[tuple[str, Path]], files: FileSet) -> list[Path]:
     """Every file that decides what is generated, and those that would if they came to exist."""
-    # The generator itself too: in an editable install it changes under the same version.
-    core, shell = Path(settings.__file__).parent, Path(protoc.__file__).parent
-    files = [workspace.root / "scaffold.toml", Path(__file__), *core.glob("*.py"), *shell.glob("*.py")]
-    for file in api.files:
-        files += [folder / file.name for _, folder in roots]
-    files += [f for f in templates_folder.rglob("*") if f.is_file() and "__pycache__" not in f.parts]
-    files += [disk for _, disk in protoc.installed()]
-    return files
+    protos = [folder / name for name in files.names for _, folder in roots]
+    return [workspace.root / SETTINGS, *protos, *_generator(), *(disk for _, disk in protoc.installed())]
+
+
+@cache
+def _generator() -> tuple[Path, ...]:
+    """The generator's own files: in an editable install they change under the same version."""
+    here = Path(__file__)
+    code = (file for room in ("core", "shell") for file in here.parent.parent.joinpath(room).glob("*.py"))
+    own = (f for f in data.folder("templates").rglob("*") if f.is_file() and "__pycache__" not in f.parts)
+    return (here, *code, *own)

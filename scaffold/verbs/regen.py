@@ -6,8 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scaffold import __version__
-from scaffold.verbs.generate import open_workspace, plan_of, wanted
+from scaffold.verbs.generate import memory_of, open_workspace, plan_of, wanted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,10 +27,14 @@ class Outcome:
         return 1 if self.plan.conflicts or self.plan.orphans else 0
 
 
-def plan(start: Path) -> Outcome:
-    """What `regen` would do. Nothing is written. Raises ScaffoldError."""
+def plan(start: Path, *, afresh: bool = False) -> Outcome:
+    """What `regen` would do. Nothing is written. Raises ScaffoldError.
+
+    ``afresh`` renders everything, whatever the last run left behind.
+    """
     workspace, settings = open_workspace(start)
-    return Outcome(plan_of(workspace, wanted(workspace, settings)), written=False)
+    memory = None if afresh else memory_of(workspace)
+    return Outcome(plan_of(workspace, wanted(workspace, settings, memory=memory)), written=False)
 
 
 def regen(start: Path) -> Outcome:
@@ -39,13 +42,15 @@ def regen(start: Path) -> Outcome:
     begun = time.time_ns()
     workspace, settings = open_workspace(start)
     with workspace.locked():
-        what = wanted(workspace, settings)
+        memory = memory_of(workspace)
+        what = wanted(workspace, settings, memory=memory)
         outcome = plan_of(workspace, what)
         if outcome.conflicts:
             return Outcome(outcome, written=False)
         workspace.apply(outcome)
+        memory.keep(what.components)
         if outcome.orphans or outcome.notes:
-            workspace.forget()  # what there is to say is said every time
+            memory.forget()  # what there is to say is said every time
         else:
-            workspace.remember(what.inputs, outcome, __version__, begun)
+            memory.remember(what.inputs, [entry.path for entry in outcome.listing], begun)
         return Outcome(outcome, written=bool(outcome.writes))
