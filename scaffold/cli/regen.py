@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from scaffold.verbs.watch import Run
 
 
 @click.command("regen")
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 where regen would change something.")
-def command(check: bool) -> int:
+@click.option(
+    "--watch", is_flag=True, help="Do it again after every save of a proto or of scaffold.toml, until Ctrl-C."
+)
+def command(check: bool, watch: bool) -> int:
     """Bring the generated files to what the protos and scaffold.toml say.
 
     Files of yours are never changed. Exit code 1: a generated file was edited, and nothing is written; or a handler of
@@ -19,6 +27,10 @@ def command(check: bool) -> int:
     from scaffold.shell import console
     from scaffold.verbs.regen import plan, regen
 
+    if check and watch:
+        raise click.UsageError("--check writes nothing, so there is nothing to do again: leave --watch out.")
+    if watch:
+        return _watch()
     if check:
         from scaffold.cli.check import show
         from scaffold.verbs.check import drift
@@ -34,3 +46,42 @@ def command(check: bool) -> int:
     if outcome.plan.conflicts:
         console.say("Nothing was written.")
     return outcome.exit_code
+
+
+def _watch() -> int:
+    """Regenerate until Ctrl-C; a run that has begun is finished first. A second Ctrl-C does not wait for it."""
+    import signal
+    import threading
+
+    from scaffold.verbs.watch import watch
+
+    stop = threading.Event()
+
+    def end(*_: object) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, end)
+    try:
+        watch(Path.cwd(), _show, stop)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return 0
+
+
+def _show(run: Run) -> None:
+    """A line for the run; then what is or becomes the user's, and what is wrong."""
+    from scaffold.shell import console
+
+    plan = run.outcome.plan if run.outcome else None
+    what = (
+        f"{run.changed[0]}{f' and {len(run.changed) - 1} more' if run.changed[1:] else ''}"
+        if run.changed
+        else "watching"
+    )
+    done = console.counts(plan) if plan and not plan.conflicts else "nothing was written"
+    console.say(console.printable(f"{what}: {done} ({run.seconds:.2f} s)"))
+    if plan:
+        console.show_changes(replace(plan, changes=tuple(c for c in plan.changes if c.owner != "generated")))
+        console.show_diagnostics((*plan.notes, *plan.conflicts, *plan.orphans), sys.stdout)
+    console.show_diagnostics(run.problems, sys.stdout)
