@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -49,21 +50,16 @@ def command(check: bool, watch: bool) -> int:
 
 
 def _watch() -> int:
-    """Regenerate until Ctrl-C; a run that has begun is finished first. A second Ctrl-C does not wait for it."""
+    """Regenerate until Ctrl-C, also where the shell has started this in the background, with Ctrl-C switched off."""
     import signal
-    import threading
 
     from scaffold.verbs.watch import watch
 
-    stop = threading.Event()
-
-    def end(*_: object) -> None:
-        stop.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before = signal.signal(signal.SIGINT, end)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        watch(Path.cwd(), _show, stop)
+        with contextlib.suppress(KeyboardInterrupt):
+            for run in watch(Path.cwd()):
+                _show(run)
     finally:
         signal.signal(signal.SIGINT, before)
     return 0
