@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
-from scaffold.core import naming, tables
+from scaffold.core import markers, naming, tables
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError, Severity
 
 if TYPE_CHECKING:
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 FILE = "scaffold.toml"
 Kind = Literal["store", "process"]
+# The table that holds the components of a kind.
+TABLES: dict[Kind, str] = {"store": "stores", "process": "processes"}
+# What the name of a component begins with where it is told from the name of an RPC: ``stores.cart``.
+SECTIONS = tuple(f"{table}." for table in TABLES.values())
 
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m)\Z")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
@@ -220,7 +224,7 @@ def load(text: str, version: str, path: str = FILE) -> Settings:
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ScaffoldError(_syntax(error, text, path)) from None
+        raise ScaffoldError(markers.conflict(path, text) or _syntax(error, text, path)) from None
     # The version comes first: another version may well know keys that this one does not.
     pinned = raw.get("scaffold")
     if isinstance(pinned, str) and pinned != f"=={version}":
@@ -230,6 +234,11 @@ def load(text: str, version: str, path: str = FILE) -> Settings:
         raise ScaffoldError(*(_invalid(mistake, places) for mistake in mistakes))
     ScaffoldError.raise_if(_check(settings, places))
     return settings
+
+
+def place(text: str, *keys: str) -> Location:
+    """Where a key stands in scaffold.toml's text, or the nearest table around it."""
+    return _Places(text, FILE).find(*keys)
 
 
 def notes(settings: Settings, path: str = FILE, text: str = "") -> tuple[Diagnostic, ...]:

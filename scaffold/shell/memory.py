@@ -15,6 +15,7 @@ import json
 import os
 import sys
 from dataclasses import dataclass, replace
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Any
 
 from scaffold.core.render import Artifact
@@ -71,7 +72,7 @@ class Memory:
             if artifact.owner == "yours":
                 if artifact.path not in listed:
                     return ()
-            elif left is None or stat(f"{self._root}/{artifact.path}") != left:
+            elif left is None or _own(f"{self._root}/{artifact.path}") != left:
                 return ()
         return known.made.artifacts
 
@@ -88,7 +89,7 @@ class Memory:
             return self._components.get(name)
         stats = []
         for artifact in made.artifacts:
-            left = None if artifact.owner == "yours" else stat(f"{self._root}/{artifact.path}")
+            left = None if artifact.owner == "yours" else _own(f"{self._root}/{artifact.path}")
             if artifact.owner == "generated" and (left is None or left[0] != len(artifact.content or b"")):
                 return None
             stats.append(left)
@@ -118,7 +119,7 @@ class Memory:
 
     def forget(self) -> None:
         """Let the next run start, whatever is unchanged."""
-        (self._root / CACHE / "stat.json").unlink(missing_ok=True)
+        forget(self._root)
 
     def _write(self, name: str, note: Mapping[str, object]) -> None:
         target = self._root / CACHE / name
@@ -139,6 +140,20 @@ def _load(note: Any) -> _Known:
     inputs, files = note
     artifacts = tuple(Artifact(path, None, owner, origin, rpc) for path, owner, origin, rpc, _ in files)
     return _Known(Made(inputs, artifacts), tuple((left[0], left[1]) if left else None for *_, left in files))
+
+
+def _own(path: str) -> Stat:
+    """As ``stat``, and None for a link: what that leads to may be anything."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return (status.st_size, status.st_mtime_ns) if S_ISREG(status.st_mode) else None
+
+
+def forget(root: Path) -> None:
+    """Let the next ``regen`` of a workspace start, whatever is unchanged."""
+    (root / CACHE / "stat.json").unlink(missing_ok=True)
 
 
 def stat(path: str | Path) -> Stat:

@@ -178,7 +178,8 @@ def test_where_there_is_nothing_to_watch(tmp_path: Path) -> None:
     assert "no-workspace" in said.err
 
 
-def test_check_and_watch_do_not_go_together(tmp_path: Path) -> None:
-    said = scaffold(tmp_path, "regen", "--watch", "--check")
+@pytest.mark.parametrize("option", [("--check",), ("--prune",), ("--rename", "A.B=C"), ("--force", "x")])
+def test_watching_does_what_the_protos_say_and_nothing_else(option: tuple[str, ...], tmp_path: Path) -> None:
+    said = scaffold(tmp_path, "regen", "--watch", *option)
     assert said.code == 2
-    assert "leave --watch out" in said.err
+    assert "leave the other options out" in said.err
