@@ -11,6 +11,7 @@ import contextlib
 import os
 import shutil
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
 from scaffold.core.plan import Change, Listed, Plan, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
 SETTINGS = "scaffold.toml"
@@ -76,19 +77,7 @@ class Workspace:
         file = self.root / LIST
         if not file.is_file():
             return {}
-        found: dict[str, Listed] = {}
-        damaged = []
-        for number, line in enumerate(_read_text(file, LIST).splitlines(), start=1):
-            if not line.strip() or line.startswith("#"):
-                continue
-            entry = _listed(line)
-            if entry is None:
-                damaged.append(_damaged(number, line))
-            # Merged by union, a path may be there twice: the owner that allows less has it.
-            elif (known := found.get(entry.path)) is None or _allows(entry) < _allows(known):
-                found[entry.path] = entry
-        ScaffoldError.raise_if(damaged)
-        return found
+        return dict(_entries(_read_text(file, LIST)))
 
     def read(self, paths: Iterable[str]) -> dict[str, bytes | None]:
         """The bytes at paths (None: absent). Raises ScaffoldError where one leads out of the workspace."""
@@ -438,6 +427,24 @@ class _Writer:
             shutil.rmtree(folder / "__pycache__", ignore_errors=True)
             folder.rmdir()
             folder = folder.parent
+
+
+@lru_cache(maxsize=2)
+def _entries(text: str) -> Mapping[str, Listed]:
+    """The lines of a list by path. Several steps of a run read the same one. Raises ScaffoldError."""
+    found: dict[str, Listed] = {}
+    damaged = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        entry = _listed(line)
+        if entry is None:
+            damaged.append(_damaged(number, line))
+        # Merged by union, a path may be there twice: the owner that allows less has it.
+        elif (known := found.get(entry.path)) is None or _allows(entry) < _allows(known):
+            found[entry.path] = entry
+    ScaffoldError.raise_if(damaged)
+    return found
 
 
 def _listed(line: str) -> Listed | None:

@@ -36,7 +36,7 @@ def evolution(workspace: Workspace, what: Wanted, plan: Plan, snapshot: Snapshot
     gone = "" if wishes.keep_handlers else wishes.vacate
     parts = [p for p in _Parts(workspace, what, plan, snapshot, everything).parts() if p.unit.path != gone]
     roots = workspace.roots(what.settings.protos.roots)
-    places = {file.name: protoc.written(file.name, roots) for file in what.api.files}
+    places = {name: protoc.written(name, roots) for name in what.files.names}
     return evolve(parts, renames, wishes.no_renames, places)
 
 
@@ -46,7 +46,7 @@ class _Parts:
     def __init__(self, workspace: Workspace, what: Wanted, plan: Plan, snapshot: Snapshot, everything: bool) -> None:
         self._workspace = workspace
         self._what = what
-        self._plan = plan
+        self._written = plan.writes
         self._snapshot = snapshot
         self._everything = everything
         self._changes = {change.path: change for change in plan.changes}
@@ -83,7 +83,7 @@ class _Parts:
     def _external(self, unit: Unit, api: Api) -> Part:
         """Another team's component: what its API was is known to those who use it."""
         services = tuple(s for s in unit.services if s in api.service_by_name)
-        return Part(unit, self._side(unit, api, services), self._side(unit, self._what.api, unit.services))
+        return Part(unit, self._side(unit, api, services), self._side(unit, self._what.api_of(unit), unit.services))
 
     def _part(self, unit: Unit, api: Api, services: tuple[str, ...]) -> Part:
         handlers = {
@@ -95,7 +95,7 @@ class _Parts:
         return Part(
             unit,
             self._side(unit, api, services),
-            self._side(unit, self._what.api, unit.services),
+            self._side(unit, self._what.api_of(unit), unit.services),
             handlers,
             frozenset(path for path in handlers.values() if not self._is_ours(path)),
             targets,
@@ -141,7 +141,7 @@ class _Parts:
 
     def _comments(self, unit: Unit) -> tuple[str, ...] | None:
         """The RPCs whose untouched stubs follow, where only comments changed; None where something else, or nothing, did."""
-        changed = [c for c in self._plan.writes if c.path.startswith(f"{unit.path}/")]
+        changed = [c for c in self._written if c.path.startswith(f"{unit.path}/")]
         descriptors_kept = self._changes.get(f"{unit.root}/gen/descriptors.py")
         if not changed or descriptors_kept is None or descriptors_kept.action != "keep":
             return None

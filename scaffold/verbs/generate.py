@@ -46,10 +46,9 @@ class Wanted:
         """Every file that should exist."""
         return tuple(artifact for made in self.components.values() for artifact in made.artifacts)
 
-    @cached_property
-    def api(self) -> Api:
-        """What all the protos mean."""
-        return self.files.api()
+    def api_of(self, unit: Unit) -> Api:
+        """What a component's protos mean, with all that they import."""
+        return self.files.api(unit.protos)
 
 
 def open_workspace(start: Path) -> tuple[Workspace, Settings]:
