@@ -288,7 +288,7 @@ class _Comparer:
             )
             added = [f"{_last(n)}.{f}" for o, n in moved for f in self._added_fields(o, n)]
             if added:
-                parts[-1] += f" (and {', '.join(added)})"
+                parts[-1] += f" ({', '.join(added)} came)"
         own = [_last(o) for how, o, _ in both if how == "own"]
         if own:
             parts.append(f"it still has {' and '.join(own)}, which nobody else has")

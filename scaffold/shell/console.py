@@ -6,6 +6,7 @@ import difflib
 import json
 import os
 import sys
+from itertools import zip_longest
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -46,14 +47,15 @@ def say(text: str = "", stream: TextIO | None = None) -> None:
 
 
 def show_diagnostics(diagnostics: Iterable[Diagnostic], stream: TextIO | None = None) -> None:
-    """Print diagnostics, one or two lines each: ``file:line:col: slug: message`` and the remedy."""
+    """Print diagnostics: ``file:line:col: slug: message``, and below it the remedy, once for several that share it."""
     stream = stream or sys.stderr
-    for d in diagnostics:
+    found = tuple(diagnostics)
+    for d, after in zip_longest(found, found[1:]):
         place = f"{d.where}: " if d.where else ""
         slug = style(d.slug, _SEVERITY[d.severity.value], stream)
         prefix = "" if d.severity.value == "error" else f"{d.severity.value}: "
         say(printable(f"{place}{prefix}") + slug + printable(f": {d.message}"), stream)
-        if d.remedy:
+        if d.remedy and (after is None or (after.slug, after.remedy) != (d.slug, d.remedy)):
             say(printable(f"  help: {d.remedy}"), stream)
 
 

@@ -239,7 +239,7 @@ class Workspace:
         for change in plan.archived:
             assert change.before is not None  # nobody archives what is not there
             yield _Step(entry.place(change.path), change.before, like=change.path, durable=True)
-        yield _Step(entry.place(attic.ABOUT), attic.about(plan, self.listed()), durable=True)
+        yield _Step(entry.place(attic.ABOUT), attic.about(entry, plan, self.listed()), durable=True)
 
     def entry_for(self, plan: Plan) -> attic.Entry:
         """The entry that a plan's archive goes into: a new one, or the one that an interrupted run has begun."""
