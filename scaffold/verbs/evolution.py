@@ -109,7 +109,7 @@ class _Parts:
 
     def _known(self, unit: Unit) -> frozenset[str]:
         """The other components whose messages a component has."""
-        files = {f.name for f in self._what.api.closure(unit.protos)}
+        files = set(self._what.files.closure(unit.protos))
         importing = {u.name for u in self._units if u.name != unit.name and not files.isdisjoint(u.protos)}
         return frozenset({*unit.uses, *importing})
 
