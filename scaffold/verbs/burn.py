@@ -15,7 +15,7 @@ from scaffold.core.settings import Unit
 from scaffold.run.up import DATA
 from scaffold.shell import memory
 from scaffold.shell.workspace import SETTINGS, Workspace
-from scaffold.verbs.generate import open_workspace, plan_of, wanted
+from scaffold.verbs.generate import memory_of, open_workspace, plan_of, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,12 +61,16 @@ def burn(start: Path, name: str, confirm: Callable[[Clearing], bool], *, keep_ha
     if unit.external:
         raise ScaffoldError(_external(unit))
     with workspace.locked():
-        what = wanted(workspace, configuration, fresh=unit.name)
+        known = memory_of(workspace)
+        what = wanted(workspace, configuration, memory=known, fresh=unit.name)
         wishes = Wishes(
             vacate=unit.path, keep_handlers=keep_handlers, verb="burn", name=name, command=f"scaffold burn {name}"
         )
         clearing = _clearing("burn", unit, plan_of(workspace, what, wishes), workspace, configuration)
-        return _carry_out(clearing, workspace, None, confirm)
+        outcome = _carry_out(clearing, workspace, None, confirm)
+        if outcome.written:
+            known.keep(what.components)
+        return outcome
 
 
 def remove(start: Path, name: str, confirm: Callable[[Clearing], bool]) -> Outcome:

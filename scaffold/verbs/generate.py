@@ -127,7 +127,7 @@ class _Maker:
         known = {name: self._known[name] for name in near if name in self._known}
         handlers = [self._handlers(self._units[name]) for name in near]
         inputs = sha256(f"{unit}{visible}{handlers}{self._files.digest(names)}".encode()).hexdigest()
-        if self._memory and (standing := self._memory.standing(unit.name, inputs, self._listed)):
+        if self._memory and not fresh and (standing := self._memory.standing(unit.name, inputs, self._listed)):
             return Made(inputs, standing)
         if unit.kind not in self._runtimes:
             self._runtimes[unit.kind] = templates.runtime(self._templates, unit.kind)
