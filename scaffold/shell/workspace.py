@@ -228,7 +228,7 @@ class Workspace:
         for change in plan.writes:
             if change.action == "move" and change.after is not None and self._bytes(change.source) != change.after:
                 yield _changed(change.source)
-            if (change.after is not None or change.action != "move") and self._bytes(change.path) != change.before:
+            if self._bytes(change.path) != change.before:
                 yield _changed(change.path)
 
     def _archive(self, plan: Plan) -> Iterator[_Step]:

@@ -84,7 +84,7 @@ def wanted(
     roots_of_handlers = {u.name: u.root for u in configuration.own()} | ({fresh: formerly.root} if formerly else {})
     known = {name: recorded(root, lines) for name, root in roots_of_handlers.items()}
     units = [with_services(unit, files, known.get(unit.name, NOTHING)) for unit in configuration.components()]
-    ScaffoldError.raise_if([problem for unit in units for problem in _missing_services(unit, files, workspace)])
+    ScaffoldError.raise_if([problem for unit in units for problem in _missing_services(unit, files, workspace, roots)])
     configuration = _with_services(configuration, units)
     maker = _Maker(workspace, configuration, files, known, frozenset(listed), memory)
     components = {unit.name: maker.made(unit, fresh=unit.name == fresh) for unit in units if not unit.external}
@@ -270,31 +270,51 @@ def _with_services(configuration: Settings, units: Sequence[Unit]) -> Settings:
     return replace(configuration, stores=stores, processes=processes)
 
 
-def _missing_services(unit: Unit, files: FileSet, workspace: Workspace) -> list[Diagnostic]:
+def _missing_services(
+    unit: Unit, files: FileSet, workspace: Workspace, roots: Sequence[tuple[str, Path]]
+) -> Iterator[Diagnostic]:
     """A service that is named and is not in the component's files."""
     here = [name for file in unit.protos for name in files.services_of(file)]
     missing = [name for name in unit.services if name not in here]
-    if not missing:
-        return []
     came = [name for name in here if name not in unit.services]
+    was_made = workspace.exists(f"{unit.root}/gen")
+    for name in missing:
+        same = [other for other in came if other.rpartition(".")[2] == name.rpartition(".")[2]]
+        new = next(iter(same or (came if len(missing) == 1 else [])), "")
+        if new and was_made:
+            found = _service_renamed(name, new, unit.protos)
+        elif file := protoc.declaring(name, roots):
+            found = _service_elsewhere(name, file, unit.protos)
+        else:
+            found = service_not_found(name, here, unit.protos)
+        yield replace(found, where=_services_place(unit, workspace))
+
+
+def _services_place(unit: Unit, workspace: Workspace) -> Location:
+    """Where a component's services are written; the file alone where `new` is about to write them."""
     table = "stores" if unit.kind == "store" else "processes"
-    is_written = f"[{table}.{unit.name}]" in workspace.text  # not where `new` is about to write it
-    where = settings.place(workspace.text, table, unit.name, "services") if is_written else Location(settings.FILE)
-    if len(missing) == 1 and came and workspace.exists(f"{unit.root}/gen"):
-        return [_service_renamed(missing[0], came, unit, where)]
-    return [replace(service_not_found(name, here, unit.protos), where=where) for name in missing]
+    is_written = f"[{table}.{unit.name}]" in workspace.text
+    return settings.place(workspace.text, table, unit.name, "services") if is_written else Location(settings.FILE)
 
 
-def _service_renamed(name: str, came: Sequence[str], unit: Unit, where: Location) -> Diagnostic:
+def _service_renamed(name: str, new: str, protos: Sequence[str]) -> Diagnostic:
     """A service that was generated is gone, and another one came: perhaps it has a new name, or a new version."""
-    same = [other for other in came if other.rpartition(".")[2] == name.rpartition(".")[2]]
-    new = (same or list(came))[0]
     return Diagnostic(
         "unknown-service",
-        f'there is no service "{name}" in {", ".join(unit.protos)} any more',
-        where,
+        f'there is no service "{name}" in {", ".join(protos)} any more',
+        None,
         f'if it is "{new}" now, write that in its place: its handlers stay where they are, '
         "and `scaffold plan` says what else changed; if it is gone, take it out",
+    )
+
+
+def _service_elsewhere(name: str, file: str, protos: Sequence[str]) -> Diagnostic:
+    """A service has moved to another file."""
+    return Diagnostic(
+        "unknown-service",
+        f'there is no service "{name}" in {", ".join(protos)}',
+        None,
+        f'it is declared in "{file}": add that to `proto` of the component',
     )
 
 
