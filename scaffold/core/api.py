@@ -194,6 +194,10 @@ class Api:
         """Every file by its import name."""
         return {f.name: f for f in self.files}
 
+    def services_of(self, file: str) -> tuple[str, ...]:
+        """The full names of the services that a file declares."""
+        return tuple(s.full_name for s in self.services if s.file == file)
+
     def closure(self, names: tuple[str, ...]) -> tuple[File, ...]:
         """The named files and all that they import, imports first."""
         seen: dict[str, File] = {}
