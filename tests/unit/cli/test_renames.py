@@ -133,7 +133,10 @@ def test_what_fails_later_is_not_said_to_fail_at_the_start(shop: Path) -> None:
     write(shop, {f"{CHECKOUT}/steps.py": "async def clean(app):\n    return await app.cart.empty_cart(None)\n"})
     renamed(shop)
     said = scaffold(shop, "plan")
-    assert "  edit at least these, or they fail when they run:\n    steps.py:2   return await app.cart.empty_cart(None)\n" in said.out
+    assert (
+        "  edit at least these, or they fail when they run:\n    steps.py:2   return await app.cart.empty_cart(None)\n"
+        in said.out
+    )
 
 
 # No proposal.
