@@ -209,6 +209,17 @@ class Api:
             visit(name)
         return tuple(seen.values())
 
+    def narrowed(self, names: tuple[str, ...]) -> Api:
+        """The named files with all that they import, and nothing else."""
+        files = self.closure(names)
+        here = {f.name for f in files}
+        return Api(
+            files,
+            tuple(s for s in self.services if s.file in here),
+            tuple(m for m in self.messages if m.file in here),
+            tuple(e for e in self.enums if e.file in here),
+        )
+
 
 def walk(message: Message) -> Iterator[Message]:
     """The message, then everything nested in it, outermost first."""

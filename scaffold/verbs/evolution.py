@@ -85,7 +85,7 @@ class _Parts:
     def _external(self, unit: Unit, api: Api) -> Part:
         """Another team's component: what its API was is known to those who use it."""
         services = tuple(s for s in unit.services if s in api.service_by_name)
-        return Part(unit, self._side(unit, api, services), self._side(unit, self._what.api, unit.services))
+        return Part(unit, self._side(unit, api, services), self._now(unit))
 
     def _part(self, unit: Unit, api: Api, services: tuple[str, ...]) -> Part:
         handlers = {
@@ -97,7 +97,7 @@ class _Parts:
         return Part(
             unit,
             self._side(unit, api, services),
-            self._side(unit, self._what.api, unit.services),
+            self._now(unit),
             handlers,
             frozenset(path for path in handlers.values() if not self._is_ours(path)),
             targets,
@@ -112,6 +112,12 @@ class _Parts:
         files = {f.name for f in self._what.api.closure(unit.protos)}
         importing = {u.name for u in self._units if u.name != unit.name and not files.isdisjoint(u.protos)}
         return frozenset({*unit.uses, *importing})
+
+    def _now(self, unit: Unit) -> Side:
+        """The API as it is to be: the component's own, and those of what it uses."""
+        used = [u.protos for u in self._units if u.name in unit.uses]
+        names = dict.fromkeys(proto for protos in (unit.protos, *used) for proto in protos)
+        return self._side(unit, self._what.api.narrowed(tuple(names)), unit.services)
 
     def _side(self, unit: Unit, api: Api, services: tuple[str, ...]) -> Side:
         """A component's API; of what it imports from another one, there is a word in that one's section."""
