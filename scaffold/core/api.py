@@ -194,6 +194,10 @@ class Api:
         """Every file by its import name."""
         return {f.name: f for f in self.files}
 
+    def services_of(self, file: str) -> tuple[str, ...]:
+        """The full names of the services that a file declares."""
+        return tuple(s.full_name for s in self.services if s.file == file)
+
     def closure(self, names: tuple[str, ...]) -> tuple[File, ...]:
         """The named files and all that they import, imports first."""
         seen: dict[str, File] = {}
@@ -208,17 +212,6 @@ class Api:
         for name in names:
             visit(name)
         return tuple(seen.values())
-
-    def narrowed(self, names: tuple[str, ...]) -> Api:
-        """The named files with all that they import, and nothing else."""
-        files = self.closure(names)
-        here = {f.name for f in files}
-        return Api(
-            files,
-            tuple(s for s in self.services if s.file in here),
-            tuple(m for m in self.messages if m.file in here),
-            tuple(e for e in self.enums if e.file in here),
-        )
 
 
 def walk(message: Message) -> Iterator[Message]:
