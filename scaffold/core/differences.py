@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Literal
 
 from scaffold.core import rows, shapes
 from scaffold.core.api import NOWHERE, Enum, Message, Method, Service
+from scaffold.core.diagnostics import Location
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from scaffold.core.api import Api, Field
-    from scaffold.core.diagnostics import Location
 
 What = Literal[
     "add", "remove", "rename", "reorder", "request", "response", "stream", "retype", "renumber", "oneof", "move", "option",
@@ -303,7 +303,8 @@ class _Comparer:
         for name in self._old.services:
             new = self._services.get(name)
             if new is None:
-                yield Difference("remove", "service", name, "", breaks=True)
+                file = self._old.service(name).file
+                yield Difference("remove", "service", name, "", where=Location(file), breaks=True)
             elif new != name:
                 # Who imports from a package that was given up has to say the new one.
                 given_up = name.rpartition(".")[0] not in self._new.api.packages.values()
@@ -323,7 +324,8 @@ class _Comparer:
         self, pairs: Sequence[tuple[Method, Method]], gone: Sequence[Method], came: Sequence[Method]
     ) -> Iterator[Difference]:
         for method in gone:
-            yield Difference("remove", "rpc", method.full_name, "", breaks=True)
+            file = self._old.service(method.full_name.rpartition(".")[0]).file
+            yield Difference("remove", "rpc", method.full_name, "", where=Location(file), breaks=True)
         for method in came:
             detail = f"({_last(method.input)}) returns ({_last(method.output)})"
             yield Difference("add", "rpc", "", method.full_name, detail, method.where)
@@ -362,7 +364,7 @@ class _Comparer:
             new = self._new.api.message_by_name.get(twin)
             if new is None:
                 if not self._is_inside(name):
-                    yield Difference("remove", "message", name, "", breaks=True)
+                    yield Difference("remove", "message", name, "", where=Location(old.file), breaks=True)
                 continue
             taken.add(twin)
             if _last(name) != _last(twin):
@@ -454,7 +456,7 @@ class _Comparer:
             new = self._new.api.enum_by_name.get(twin)
             if new is None:
                 if not self._is_inside(name):
-                    yield Difference("remove", "enum", name, "", breaks=True)
+                    yield Difference("remove", "enum", name, "", where=Location(old.file), breaks=True)
                 continue
             taken.add(twin)
             if _last(name) != _last(twin):
@@ -504,7 +506,7 @@ class _Comparer:
         for name in sorted(self._old.files & self._new.files):
             old, new = self._old.api.file_by_name[name], self._new.api.file_by_name[name]
             if (old.rest, old.resources) != (new.rest, new.resources):
-                yield Difference("option", "file", name, name)
+                yield Difference("option", "file", name, name, where=Location(name))
 
     @staticmethod
     def _python(field: Field, side: Side) -> tuple[str, ...]:
