@@ -1,0 +1,134 @@
+"""One workspace through all the revisions of a history; what came of each."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scaffold.core.diagnostics import ScaffoldError
+from scaffold.shell.workspace import CACHE, Workspace
+from scaffold.verbs.generate import open_workspace, wanted
+from scaffold.verbs.regen import plan, regen
+from tests.bench.replay import judge
+from tests.bench.replay.person import Person
+from tests.bench.replay.revisions import Revision, one_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from scaffold.core.render import Artifact
+    from scaffold.verbs.regen import Outcome
+
+
+@dataclass(frozen=True)
+class Config:
+    """How thoroughly to look: import each n-th tree, run the suite of each n-th; 0 is never."""
+
+    imports: int = 1
+    suites: int = 10
+    suite_arguments: tuple[str, ...] = ()
+
+
+@dataclass
+class Step:
+    """What came of one revision."""
+
+    revision: Revision
+    refused: str = ""
+    untouched: bool = True  # where it was refused: the tree is as it was
+    written: int = 0
+    orphans: int = 0
+    seconds: float = 0.0
+    lost: dict[str, int] = field(default_factory=dict)
+    again: tuple[str, ...] = ()  # what a second regeneration would write
+    outdated: tuple[str, ...] = ()  # files of the person's that the API has outdated; they bring them up to date
+    at_once: str | None = None  # what kept the tree from importing before they did
+    imports: str | None = None  # the same, afterwards; None: not looked at; empty: nothing
+    suite: tuple[bool, str] | None = None
+
+    @property
+    def fine(self) -> bool:
+        """Nothing of a person's was lost, and what was looked at works."""
+        return not (self.lost or self.again or self.imports or not self.untouched or (self.suite and not self.suite[0]))
+
+
+def replay(revisions: Sequence[Revision], root: Path, config: Config) -> Iterator[Step]:
+    """Regenerate through the revisions, in a workspace at ``root``, and tell what came of each."""
+    person = Person(root)
+    settled = any((revision.folder / "scaffold.toml").is_file() for revision in revisions)
+    accepted = 0
+    for number, revision in enumerate(revisions, 1):
+        revision.put(root)
+        if not settled:
+            (root / "scaffold.toml").write_text(one_store(revision), encoding="utf-8")
+        step = _regenerate(revision, root, person)
+        if not step.refused:
+            last = number == len(revisions)
+            looked_at = bool(config.imports) and (last or accepted % config.imports == 0)
+            _follow(step, root, person, looked_at)
+            if looked_at:
+                step.imports = str(judge.load(root))
+            if config.suites and (last or accepted % config.suites == 0):
+                step.suite = judge.suite(root, config.suite_arguments)
+            accepted += 1
+        yield step
+
+
+def _regenerate(revision: Revision, root: Path, person: Person) -> Step:
+    step = Step(revision)
+    before = digest(root)
+    begun = time.perf_counter()
+    try:
+        outcome = regen(root)
+    except ScaffoldError as error:
+        step.refused = "; ".join(str(d).partition("\n")[0] for d in error.diagnostics)
+    step.seconds = time.perf_counter() - begun
+    step.lost = person.lost({})
+    if step.refused:
+        step.untouched = digest(root) == before
+        return step
+    step.written, step.orphans = len(outcome.plan.writes), len(outcome.plan.orphans)
+    step.again = _again(root)
+    return step
+
+
+def _follow(step: Step, root: Path, person: Person, looked_at: bool) -> None:
+    """The person's turn: what the API has outdated is brought up to date, and everything else gets another line."""
+    fresh = _fresh(root)
+    step.outdated = tuple(person.outdated(fresh))
+    if looked_at and step.outdated:
+        step.at_once = str(judge.load(root))
+    person.follow(fresh)
+    person.write(fresh)
+
+
+def _again(root: Path) -> tuple[str, ...]:
+    """What a second regeneration would write: nothing, or it is a defect."""
+    outcome: Outcome = plan(root)
+    return tuple(change.path for change in outcome.plan.writes)
+
+
+def _fresh(root: Path) -> dict[str, Artifact]:
+    """What this revision would give in an empty folder, by path: what people compare their own files with."""
+    workspace, settings = open_workspace(root)
+    with tempfile.TemporaryDirectory(prefix="scaffold-fresh-") as folder:
+        for name in settings.protos.roots:
+            target = Path(folder, name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.symlink_to(root / name, target_is_directory=True)
+        return {a.path: a for a in wanted(Workspace(Path(folder), workspace.text), settings).artifacts}
+
+
+def digest(root: Path) -> str:
+    """A digest of every path, its bytes and its time of change; of all but caches and what Python leaves."""
+    found = hashlib.sha256()
+    for path in sorted(root.rglob("*")):
+        name = path.relative_to(root).as_posix()
+        if path.is_file() and not name.startswith(CACHE) and "__pycache__" not in path.parts:
+            found.update(f"{name}\0{path.stat().st_mtime_ns}\0".encode())
+            found.update(hashlib.sha256(path.read_bytes()).digest())
+    return found.hexdigest()
