@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from scaffold.core.diagnostics import Diagnostic, Location, Severity
-from scaffold.shell import boundaries
+from scaffold.shell import boundaries, types
+from scaffold.shell.workspace import CACHE
 from scaffold.verbs.generate import open_workspace
 from scaffold.verbs.regen import plan
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from scaffold.core.plan import Plan
 
-PARTS = ("drift", "boundaries")
+PARTS = ("drift", "boundaries", "types")
 
 
 def check(start: Path, only: Sequence[str] = ()) -> tuple[Diagnostic, ...]:
@@ -30,7 +31,23 @@ def check(start: Path, only: Sequence[str] = ()) -> tuple[Diagnostic, ...]:
         for unit in settings.own():
             broken = boundaries.check(workspace.root / unit.path, workspace.root / unit.source)
             found += [_placed(d, unit.source) for d in broken]
+    if "types" in parts:
+        found += _types(start, asked_for="types" in only)
     return tuple(found)
+
+
+def failed(found: Sequence[Diagnostic]) -> bool:
+    """Whether something was found that has to be dealt with: a note is only said."""
+    return any(d.severity is not Severity.NOTE for d in found)
+
+
+def _types(start: Path, *, asked_for: bool) -> tuple[Diagnostic, ...]:
+    """What the type checker finds; a note where it is not installed and nobody has asked for it by name."""
+    problem = types.missing()
+    if problem is not None and not asked_for:
+        return (problem,)
+    workspace, settings = open_workspace(start)
+    return types.check(workspace.root, {unit.package: unit.source for unit in settings.own()}, f"{CACHE}/mypy")
 
 
 def drift(plan_: Plan) -> tuple[Diagnostic, ...]:
