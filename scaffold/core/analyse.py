@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from google.api import field_behavior_pb2, resource_pb2
 from google.protobuf import descriptor_pb2
+from google.protobuf.message import DecodeError
 
 from scaffold.core.api import (
     Api,
@@ -22,6 +23,16 @@ from scaffold.core.diagnostics import Location
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    _Declaration = (
+        descriptor_pb2.FileDescriptorProto
+        | descriptor_pb2.ServiceDescriptorProto
+        | descriptor_pb2.MethodDescriptorProto
+        | descriptor_pb2.DescriptorProto
+        | descriptor_pb2.FieldDescriptorProto
+        | descriptor_pb2.EnumDescriptorProto
+        | descriptor_pb2.EnumValueDescriptorProto
+    )
 
 _FIELD = descriptor_pb2.FieldDescriptorProto
 _TYPES = {
@@ -89,6 +100,7 @@ class _FileReader:
             imports=tuple(file.dependency),
             public=tuple(file.dependency[i] for i in file.public_dependency),
             resources=tuple(Resource(d.type, tuple(d.pattern)) for d in definitions),
+            rest=_options(file),
         )
 
     def services(self) -> Iterable[Service]:
@@ -104,12 +116,14 @@ class _FileReader:
                     server_streaming=method.server_streaming,
                     idempotency=_IDEMPOTENCY[method.options.idempotency_level],
                     deprecated=method.options.deprecated,
+                    rest=_options(method),
                     doc=self._doc((*path, _SERVICE_METHOD, number)),
                     where=self._where((*path, _SERVICE_METHOD, number)),
                 )
                 for number, method in enumerate(service.method)
             )
-            yield Service(full_name, methods, self._file.name, self._doc(path), self._where(path))
+            where, rest = self._where(path), _options(service)
+            yield Service(full_name, methods, rest, self._file.name, self._doc(path), where)
 
     def messages(self) -> Iterable[Message]:
         for index, message in enumerate(self._file.message_type):
@@ -135,6 +149,7 @@ class _FileReader:
             map_entry=message.options.map_entry,
             resource=Resource(option.type, tuple(option.pattern)) if option.type or option.pattern else None,
             deprecated=message.options.deprecated,
+            rest=_rest_of_message(message),
             file=self._file.name,
             doc=self._doc(path),
             where=self._where(path),
@@ -158,6 +173,7 @@ class _FileReader:
                 if b in field_behavior_pb2.FieldBehavior.values()
             ),
             deprecated=field.options.deprecated,
+            rest=_rest_of_field(field),
             doc=self._doc(path),
             where=self._where(path),
         )
@@ -182,9 +198,11 @@ class _FileReader:
         return Enum(
             full_name=prefix + enum.name,
             values=tuple(
-                EnumValue(v.name, v.number, self._doc((*path, _ENUM_VALUE, i))) for i, v in enumerate(enum.value)
+                EnumValue(v.name, v.number, _options(v), self._doc((*path, _ENUM_VALUE, i)))
+                for i, v in enumerate(enum.value)
             ),
             closed=closed,
+            rest=_rest_of_enum(enum),
             file=self._file.name,
             doc=self._doc(path),
             where=self._where(path),
@@ -204,3 +222,39 @@ class _FileReader:
         if place is None or len(place.span) < 3:
             return Location(self._file.name)
         return Location(self._file.name, place.span[0] + 1, place.span[1] + 1)
+
+
+def _options(declaration: _Declaration) -> bytes:
+    """The options of a declaration; deterministic, so that equal ones are equal bytes."""
+    return declaration.options.SerializeToString(deterministic=True) if declaration.HasField("options") else b""
+
+
+def _rest_of_message(message: descriptor_pb2.DescriptorProto) -> bytes:
+    rest = descriptor_pb2.DescriptorProto(
+        extension_range=message.extension_range,
+        reserved_range=message.reserved_range,
+        reserved_name=message.reserved_name,
+    )
+    return rest.SerializeToString(deterministic=True) + _options(message)
+
+
+def _rest_of_field(field: descriptor_pb2.FieldDescriptorProto) -> bytes:
+    rest = _options(field)
+    if field.HasField("default_value"):
+        rest += field.default_value.encode()
+    # The compiler fills it in; what follows from the name says nothing of its own.
+    return rest + (field.json_name.encode() if field.json_name != _json_name(field.name) else b"")
+
+
+def _rest_of_enum(enum: descriptor_pb2.EnumDescriptorProto) -> bytes:
+    rest = descriptor_pb2.EnumDescriptorProto(reserved_range=enum.reserved_range, reserved_name=enum.reserved_name)
+    return rest.SerializeToString(deterministic=True) + _options(enum)
+
+
+def _json_name(name: str) -> str:
+    """The name in JSON that a field has where none is given: ``page_size`` → ``pageSize``."""
+    first, *others = name.split("_")
+    return first + "".join(part[:1].upper() + part[1:] for part in others)
+
+
+__all__ = ["DecodeError", "analyse", "join", "serialized_files"]

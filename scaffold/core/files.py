@@ -13,6 +13,7 @@ from scaffold.core.bodies import LOCAL_NAMES, Resource, Single, Words, body
 from scaffold.core.pycode import Imports
 from scaffold.core.shapes import Kind, Shape, shape, usable_patterns
 from scaffold.core.stubs import STANDARD, StubWriter, module_names
+from scaffold.core.usages import Vocabulary
 from scaffold.core.view import (
     BodyView,
     BoundariesView,
@@ -38,7 +39,7 @@ from scaffold.core.view import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from scaffold.core.api import Api, Enum, Message, Method, Service
     from scaffold.core.settings import Settings, Unit
@@ -81,6 +82,11 @@ def component_files(
     return _Builder(unit, api, settings, serialized, runtime).build()
 
 
+def vocabulary(unit: Unit, api: Api, settings: Settings) -> Vocabulary:
+    """What a component's Python names stand for; every service of the unit and of those it uses is in the Api."""
+    return _Builder(unit, api, settings, {}, {}).vocabulary()
+
+
 class _Builder:
     """Names everything once, then makes the views from those names."""
 
@@ -119,6 +125,33 @@ class _Builder:
             *self._gen(),
         ]
         return ComponentFiles(unit, tuple(files), self._skeleton())
+
+    def vocabulary(self) -> Vocabulary:
+        """What the names stand for that users import."""
+        gen = f"{self._unit.package}.gen"
+        names: dict[str, str] = {}
+        for package, module in self._modules.items():
+            exported = self._exported(package)
+            names |= {f"{gen}.messages.{module}.{name}": full for full, name in exported.items()}
+            if package == self._primary:
+                names |= {f"{gen}.api.{name}": full for full, name in exported.items()}
+        clients: dict[str, dict[str, str]] = {}
+        classes: dict[str, str] = {}
+        for used in self._used:
+            services = [self._api.service_by_name[name] for name in used.services]
+            package = self._api.packages[services[0].file] if services else ""
+            names |= {f"{gen}.clients.{used.name}.{name}": full for full, name in self._exported(package).items()}
+            classes |= {
+                f"{gen}.clients.{used.name}.{prefix}{name}": used.name
+                for name in _client_classes(services).values()
+                for prefix in ("", "Sync")
+            }
+            clients[used.name] = {
+                _client_attribute(attribute): f"{service.full_name}.{rpc}"
+                for service in services
+                for rpc, attribute in rpc_attributes(service).items()
+            }
+        return Vocabulary(names, clients, classes)
 
     def _gen(self) -> Iterator[FileView]:
         yield self._gen_file("__init__.py", self._services)
@@ -351,9 +384,7 @@ class _Builder:
         package = self._api.packages[services[0].file] if services else ""
         exported = self._exported(package)
         module = f"..messages.{self._modules.get(package, '')}"
-        classes = {
-            s.full_name: "Client" if i == 0 else f"{naming.identifier(s.name)}Client" for i, s in enumerate(services)
-        }
+        classes = _client_classes(services)
         names = (*classes.values(), *(f"Sync{name}" for name in classes.values()))
         imports = Imports(frozenset(names))
         bases = {prefix: imports.add("..runtime", f"{prefix}ServiceClient") for prefix in ("", "Sync")}
@@ -403,10 +434,11 @@ class _Builder:
             response = f"{imports.add('collections.abc', 'Iterator' if blocking else 'AsyncIterator')}[{response}]"
         elif not blocking:
             opening, lead = "async def", "return await "
-        if attribute in _OF_EVERY_CLIENT:
-            attribute += "_"
         signature = pycode.fit(
-            f"{opening} {attribute}(", ("self", argument, "*", "timeout: float | None = None"), f") -> {response}:", 4
+            f"{opening} {_client_attribute(attribute)}(",
+            ("self", argument, "*", "timeout: float | None = None"),
+            f") -> {response}:",
+            4,
         )
         doc = method.doc or f"Calls {method.full_name}."
         return ClientMethod(signature, pycode.docstring(doc, 8), pycode.fit(f"{lead}{call}(", arguments, ")", 8))
@@ -691,6 +723,16 @@ def rpc_attributes(service: Service) -> dict[str, str]:
     """The Python name of each RPC of a service: of its handler's module and function, and of the client's method."""
     names = [m.name for m in service.methods]
     return naming.unique(names, {n: naming.identifier(naming.snake(n)) for n in names})
+
+
+def _client_attribute(attribute: str) -> str:
+    """The method of a client for an RPC's Python name."""
+    return f"{attribute}_" if attribute in _OF_EVERY_CLIENT else attribute
+
+
+def _client_classes(services: Sequence[Service]) -> dict[str, str]:
+    """The class that calls each service of a component."""
+    return {s.full_name: f"{naming.identifier(s.name)}Client" if i else "Client" for i, s in enumerate(services)}
 
 
 def _about(method: Method, shaped: Shape) -> str:

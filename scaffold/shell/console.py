@@ -9,15 +9,19 @@ import sys
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from scaffold.core.diagnostics import Diagnostic
+    from scaffold.core.diagnostics import Diagnostic, Location
+    from scaffold.core.evolve import Evolution, Item, Line, Section
     from scaffold.core.plan import Change, Plan
 
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 _SEVERITY = {"error": "red", "warning": "yellow", "note": "cyan"}
-_MARKS = {"create": "+", "update": "~", "delete": "-", "conflict": "!", "orphan": "?"}
-_ACTION = {"create": "green", "update": "yellow", "delete": "red", "conflict": "red", "orphan": "red"}
+_MARKS = {"create": "+", "update": "~", "delete": "-", "move": ">", "attic": "^", "conflict": "!", "orphan": "?"}
+_ACTION = {
+    "create": "green", "update": "yellow", "delete": "red", "move": "cyan", "attic": "cyan", "conflict": "red",
+    "orphan": "red",
+}  # fmt: skip
 
 
 def colourful(stream: TextIO) -> bool:
@@ -52,6 +56,108 @@ def show_diagnostics(diagnostics: Iterable[Diagnostic], stream: TextIO | None = 
             say(printable(f"  help: {d.remedy}"), stream)
 
 
+_WORDS = {
+    "reorder": "order", "stream": "streams", "retype": "type", "renumber": "number", "option": "options",
+    "comment": "comments",
+}  # fmt: skip
+_INDENT = " " * 10
+_INDENTED = 12
+
+
+def show_evolution(evolution: Evolution | None, *, short: bool = False) -> None:
+    """Print what changed in the APIs, component by component, and the lines of the user's that it touches.
+
+    ``short`` leaves out what asks for nothing: the lines that only name what changed, and what becomes of rows.
+    """
+    if evolution is None or not evolution.sections:
+        return
+    places = sorted({i.difference.where.path for s in evolution.sections for i in s.items if i.difference.where.path})
+    count = sum(len(section.items) for section in evolution.sections)
+    where = f"in {places[0]}" if len(places) == 1 else f"in {len(places)} protos" if places else "in the protos"
+    if not short:
+        say(f"{count} change{'s' if count != 1 else ''} {printable(where)} since the last regen")
+    for section in evolution.sections:
+        if not short or section.edits or any(_asks(item) for item in section.items):
+            _show_section(section, short)
+    say()
+
+
+def _asks(item: Item) -> bool:
+    """Whether there is something to do about a change."""
+    return bool(item.moves or item.commands or (item.edit and item.lines))
+
+
+def _show_section(section: Section, short: bool) -> None:
+    uses = f", uses {', '.join(section.uses)}" if section.uses else ""
+    say()
+    say(f"{style(section.name, 'bold', sys.stdout)} ({section.kind}{uses})")
+    for item in section.items:
+        if not short or _asks(item):
+            _show_item(section, item, short)
+    if section.edits:
+        _show_lines("edit", section.name, section.edits)
+
+
+def _show_item(section: Section, item: Item, short: bool) -> None:
+    word = "rename?" if item.proposed else _WORDS.get(item.difference.what, item.difference.what)
+    colour = {"add": "green", "remove": "red", "rename?": "yellow"}.get(word, "cyan")
+    title = printable(item.title)
+    place = _place(item.difference.where)
+    width = max(78 - _INDENTED, len(title) + 1)
+    padded = f"{title:<{width}}{printable(place)}" if place else title
+    say(f"  {style(f'{word:<7}', colour, sys.stdout)} {padded}")
+    if item.why:
+        say(f"{_INDENT}why: {printable(item.why)}")
+    for note in item.notes if not short else ():
+        say(_INDENT + printable(note))
+    if item.rows and not short:
+        say(_INDENT + printable(item.rows))
+    if item.commands:
+        say(f"{_INDENT}do it:      {printable(item.commands[0])}")
+    for source, target in item.moves:
+        say(f"{_INDENT}{'  moves     ' if item.commands else 'moved  '}{printable(_inside(source, target))}")
+    if item.edit and item.lines:
+        _show_lines("then edit" if item.moves else "edit", section.name, item.lines, deeper=bool(item.commands))
+    elif item.lines and not short:
+        say(f"{_INDENT}uses it: {printable(', '.join(f'{_short_path(x.path)}:{x.line}' for x in item.lines))}")
+    for caller in item.callers if not short and not item.edit else ():
+        lines = ", ".join(f"{_short_path(x.path)}:{x.line}" for x in caller.lines)
+        say(f"{_INDENT}uses it: {printable(f'{caller.component}: {lines}')}")
+    if item.commands:
+        say(f"{_INDENT}or not:     {printable(item.commands[1])}    (an orphan and a new stub)")
+
+
+def _show_lines(verb: str, name: str, lines: Sequence[Line], *, deeper: bool = False) -> None:
+    """The lines to edit (at least), first of all those that keep a component from starting."""
+    indent = _INDENT + "  " * deeper if verb != "edit" or deeper else _INDENT
+    why = f", or {name} will not start" if any(line.at_start for line in lines) else ""
+    say(f"{indent}{verb}{why}:")
+    width = max(len(f"{_short_path(line.path)}:{line.line}") for line in lines)
+    for line in lines:
+        say(
+            f"{indent}  "
+            + printable(f"{f'{_short_path(line.path)}:{line.line}':<{width}}   {line.text}").replace("\t", " ")
+        )
+
+
+def _place(where: Location) -> str:
+    """A place by its file's own name: the head of the page says where that is."""
+    return f"{where.path.rpartition('/')[2]}:{where.line}" if where.line else ""
+
+
+def _inside(source: str, target: str) -> str:
+    return f"{_short_path(source)} -> {_short_path(target)}"
+
+
+def _short_path(path: str) -> str:
+    """A file of a component without the way to it: `handlers/get_cart.py`, `tests/test_handlers.py`."""
+    _, found, rest = path.partition("/src/")
+    if found:
+        return rest.partition("/")[2]
+    _, found, rest = path.partition("/tests/")
+    return f"tests/{rest}" if found else path
+
+
 def show_changes(plan: Plan, *, diff: bool = False) -> None:
     """Print what happens: a line for each file that is or can become the user's, one for all generated ones of a folder.
 
@@ -62,13 +168,15 @@ def show_changes(plan: Plan, *, diff: bool = False) -> None:
     for change in plan.changes:
         if change.action == "keep":
             continue
-        if change.owner == "generated" and not diff and change.action in ("create", "update", "delete"):
+        if change.owner == "generated" and not diff and change.action != "conflict" and not change.archived:
             key = (_component(change.path), change.action)
             folders[key] = folders.get(key, 0) + 1
             continue
         mark = style(_MARKS[change.action], _ACTION[change.action], out)
         whose = {"generated": "", "stub": "   (yours once edited)", "yours": "   (yours)"}[change.owner]
-        say(f"{mark} {printable(change.path)}{style(whose, 'dim', out)}")
+        come = f"{change.source} -> " if change.source else ""
+        gone = "   -> attic" if change.archived else ""
+        say(f"{mark} {printable(f'{come}{change.path}')}{style(whose + gone, 'dim', out)}")
         if diff:
             _show_diff(change)
     for (folder, action), count in folders.items():
@@ -97,6 +205,8 @@ def counts(plan: Plan) -> str:
         "create": "created",
         "update": "updated",
         "delete": "deleted",
+        "move": "moved",
+        "attic": "to the attic",
         "conflict": "in conflict",
         "orphan": "orphaned",
     }
@@ -108,7 +218,14 @@ def counts(plan: Plan) -> str:
 def plan_json(plan: Plan) -> str:
     """The plan for programs: changes, decisions and notes; contents are left out."""
     changes = [
-        {"path": c.path, "action": c.action, "owner": c.owner, "origin": c.origin}
+        {
+            "path": c.path,
+            "action": c.action,
+            "owner": c.owner,
+            "origin": c.origin,
+            "source": c.source,
+            "attic": c.archived,
+        }
         for c in plan.changes
         if c.action != "keep"
     ]
@@ -117,11 +234,51 @@ def plan_json(plan: Plan) -> str:
         {
             "changes": changes,
             "unchanged": unchanged,
-            "decisions": diagnostics_data((*plan.conflicts, *plan.orphans)),
+            "decisions": diagnostics_data(plan.open),
             "notes": diagnostics_data(plan.notes),
+            "evolution": [_section_data(section) for section in plan.evolution.sections] if plan.evolution else [],
         },
         indent=2,
     )
+
+
+def _section_data(section: Section) -> dict[str, object]:
+    return {
+        "component": section.name,
+        "kind": section.kind,
+        "uses": list(section.uses),
+        "items": [_item_data(item) for item in section.items],
+        "edits": _lines_data(section.edits),
+    }
+
+
+def _item_data(item: Item) -> dict[str, object]:
+    difference = item.difference
+    return {
+        "what": difference.what,
+        "kind": difference.kind,
+        "before": difference.before,
+        "after": difference.after,
+        "detail": difference.detail,
+        "path": difference.where.path,
+        "line": difference.where.line,
+        "title": item.title,
+        "breaks": difference.breaks,
+        "notes": list(item.notes),
+        "rows": item.rows,
+        "stored": difference.reads.name.lower() if item.rows and difference.reads is not None else "",
+        "edit": item.edit,
+        "lines": _lines_data(item.lines),
+        "callers": [{"component": c.component, "lines": _lines_data(c.lines)} for c in item.callers],
+        "why": item.why,
+        "moves": [{"from": source, "to": target} for source, target in item.moves],
+        "proposed": item.proposed,
+        "commands": list(item.commands),
+    }
+
+
+def _lines_data(lines: Iterable[Line]) -> list[dict[str, object]]:
+    return [{"path": x.path, "line": x.line, "text": x.text, "at_start": x.at_start} for x in lines]
 
 
 def diagnostics_data(diagnostics: Iterable[Diagnostic]) -> list[dict[str, object]]:

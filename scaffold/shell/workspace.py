@@ -13,29 +13,31 @@ import os
 import shutil
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scaffold.core import stamp
+from scaffold.core import attic, stamp
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
 from scaffold.core.plan import Change, Listed, Plan, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
 SETTINGS = "scaffold.toml"
 STATE = ".scaffold"
 LIST = f"{STATE}/files"
+ATTIC = f"{STATE}/attic"
 CACHE = f"{STATE}/cache"
 STAT_CACHE = f"{CACHE}/stat.json"
 
 # A file's time can be this much behind the clock.
 _CLOCK_NS = 10_000_000
 
+_NOT_SOURCE = ("__pycache__", "node_modules", "site-packages")
 _OWNERS = ("generated", "stub", "yours")
 _LIST_HEADER = "# Every path that scaffold has written: path, owner, RPC. Kept by scaffold; merges by union.\n"
 _GUARD = """raise ImportError(
-    "this gen/ is half written: a regeneration was interrupted; run `scaffold regen` to finish it"
+    "this gen/ is half written: a regeneration was interrupted; run `{command}` to finish it"
 )
 """
 
@@ -93,6 +95,32 @@ class Workspace:
         except OSError as error:
             raise ScaffoldError(_refused(path, error, "read")) from error
 
+    def python_files(self, folder: str) -> dict[str, bytes]:
+        """The Python files below a folder that are no tool's: hidden folders, environments and links are left out."""
+        found: dict[str, bytes] = {}
+        for place, folders, names in os.walk(self.root / folder):
+            if "pyvenv.cfg" in names:
+                folders.clear()
+                continue
+            folders[:] = sorted(f for f in folders if not f.startswith(".") and f not in _NOT_SOURCE)
+            base = Path(place)
+            for name in sorted(names):
+                file = base / name
+                if name.endswith(".py") and not file.is_symlink():
+                    path = file.relative_to(self.root).as_posix()
+                    if (content := self._bytes(path)) is not None:
+                        found[path] = content
+        return found
+
+    def named(self, path: str, start: Path) -> str:
+        """A path that the user typed in a folder, as this workspace calls it: from its root, as every message has it.
+
+        One from the root is taken as it is, wherever it is typed: it was copied from a message.
+        """
+        if os.path.lexists(self.root / path) or not os.path.lexists(start / path):
+            return os.path.normpath(path)
+        return Path(os.path.relpath(start.resolve() / path, self.root)).as_posix()
+
     def exists(self, path: str) -> bool:
         """Whether there is anything at a path."""
         return os.path.lexists(self.root / path)
@@ -128,43 +156,83 @@ class Workspace:
         Raises ScaffoldError before anything is changed where a folder refuses the write. Whatever fails later leaves a
         tree that the next run completes.
         """
-        steps = list(self._steps(plan, settings))
+        steps = [*self._archive(plan), *self._steps(plan, settings)]
         if steps:
             _Writer(self.root).run(steps)
 
-    def _steps(self, plan: Plan, settings: str | None) -> Iterator[tuple[str, bytes | None]]:
-        """Path and new bytes (None: delete), in the order in which they have to reach the disk."""
+    def _archive(self, plan: Plan) -> Iterator[_Step]:
+        """Copies for the attic of everything that a plan takes away, and a note about them: all of it comes first."""
+        if not plan.archived:
+            return
+        folder = f"{ATTIC}/{self._new_entry(plan).folder}"
+        for change in plan.archived:
+            assert change.before is not None  # nobody archives what is not there
+            yield _Step(f"{folder}/{change.path}", change.before, like=change.path, durable=True)
+        yield _Step(f"{folder}/{attic.ABOUT}", attic.about(plan, self.listed()), durable=True)
+
+    def _new_entry(self, plan: Plan) -> attic.Entry:
+        """The entry that a plan's archive goes into: a new one, or the one that an interrupted run has begun."""
+        entries = self.attic()
+        last = max(entries, key=lambda e: e.number, default=attic.Entry(0, "", ""))
+        if (last.verb, last.name) == (plan.verb, plan.name) and self._holds(last, plan):
+            return last
+        return attic.Entry(last.number + 1, plan.verb, plan.name)
+
+    def _holds(self, entry: attic.Entry, plan: Plan) -> bool:
+        """Whether an entry has all that a plan archives, or was never finished: then nothing else has been touched yet."""
+        folder = self.root / ATTIC / entry.folder
+        if not (folder / attic.ABOUT).is_file():
+            return True
+        return all(self._bytes(f"{ATTIC}/{entry.folder}/{c.path}") == c.before for c in plan.archived)
+
+    def attic(self) -> tuple[attic.Entry, ...]:
+        """The entries of the attic, by number."""
+        top = self.root / ATTIC
+        found = []
+        for folder in sorted(top.iterdir()) if top.is_dir() else ():
+            files = [f.relative_to(folder).as_posix() for f in folder.rglob("*") if f.is_file() or f.is_symlink()]
+            note = folder / attic.ABOUT
+            text = note.read_bytes().decode(errors="replace") if note.is_file() else ""
+            if entry := attic.entry_of(folder.name, files, text):
+                found.append(entry)
+        return tuple(sorted(found, key=lambda e: (e.number, e.folder)))
+
+    def _steps(self, plan: Plan, settings: str | None) -> Iterator[_Step]:
+        """What is written, deleted and moved, in the order in which it has to reach the disk."""
         writes = plan.writes
         before, after = self.listed(), {entry.path: entry for entry in plan.listing}
         final = _list_text(after.values())
-        # A file of the user's that is listed and absent counts as deleted by them: those that are about to be made are
-        # listed afterwards only. (No plan ever wants a starter proto again.)
-        new = {c.path for c in writes if c.owner == "yours" and c.action == "create" and not c.path.endswith(".proto")}
+        # A file that is made once, is listed and absent counts as deleted by the user: those that are about to be made
+        # are listed afterwards only. (No plan ever wants a starter proto again.)
+        new = {c.path for c in writes if c.action == "create" and _made_once(c) and not c.path.endswith(".proto")}
         if writes or settings is not None:
             union = _list_text({**before, **{path: e for path, e in after.items() if path not in new}}.values())
             if union != final:
-                yield LIST, union
+                yield _Step(LIST, union)
         # A proto has to be there before the settings name it.
         protos = [c for c in writes if c.path.endswith(".proto")]
-        yield from ((c.path, c.after) for c in protos)
+        yield from (_Step(c.path, c.after) for c in protos)
         if settings is not None:
-            yield SETTINGS, settings.encode()
+            yield _Step(SETTINGS, settings.encode())
         guards = _half_written(plan)
+        guard = _GUARD.format(command=plan.command)
         for gen in guards:
             path = f"{gen}/__init__.py"
-            yield path, stamp.generated(path, "an interrupted regeneration", _GUARD).encode()
+            yield _Step(path, stamp.generated(path, "an interrupted regeneration", guard).encode())
         held = {f"{gen}/{name}" for gen in guards for name in ("__init__.py", "descriptors.py")}
         held |= {c.path for c in protos}
-        yield from ((c.path, c.after if c.action != "delete" else None) for c in writes if c.path not in held)
+        # What is moved leaves its place before anything is made there.
+        yield from (_Step(c.path, source=c.source) for c in plan.moves)
+        yield from (_Step(c.path, c.after) for c in writes if c.path not in held and c.action != "move")
         by_path = {c.path: c for c in plan.changes}
         for gen in guards:
             descriptors = by_path.get(f"{gen}/descriptors.py")
-            if descriptors is not None and descriptors.action in ("create", "update", "delete"):
-                yield descriptors.path, descriptors.after
+            if descriptors is not None and descriptors in writes:
+                yield _Step(descriptors.path, descriptors.after)
             init = by_path.get(f"{gen}/__init__.py")
-            yield f"{gen}/__init__.py", init.after if init is not None else None
+            yield _Step(f"{gen}/__init__.py", init.after if init is not None else None)
         if not (self.root / LIST).is_file() or _list_text(before.values()) != final or writes:
-            yield LIST, final
+            yield _Step(LIST, final)
 
     # The stat cache: what an unchanged `regen` is answered from (scaffold/__main__.py).
 
@@ -194,6 +262,20 @@ class Workspace:
         (self.root / STAT_CACHE).unlink(missing_ok=True)
 
 
+@dataclass(frozen=True)
+class _Step:
+    """One write: new bytes, or none (it is deleted), or the file ``source`` moves here.
+
+    ``like`` is a file whose mode it takes. A ``durable`` one is on the disk before the first step that is not.
+    """
+
+    path: str
+    content: bytes | None = None
+    source: str = ""
+    like: str = ""
+    durable: bool = False
+
+
 class _Writer:
     """Stages every file beside the workspace's state, then moves all of them into place."""
 
@@ -201,45 +283,63 @@ class _Writer:
         self._root = root
         self._stage = root / CACHE / "stage"
 
-    def run(self, steps: Sequence[tuple[str, bytes | None]]) -> None:
+    def run(self, steps: Sequence[_Step]) -> None:
         made: list[Path] = []
         try:
-            staged = [self._prepare(number, path, content, made) for number, (path, content) in enumerate(steps)]
+            staged = [self._prepare(number, step, made) for number, step in enumerate(steps)]
         except ScaffoldError:
             for folder in reversed(made):
                 with contextlib.suppress(OSError):
                     folder.rmdir()
             shutil.rmtree(self._stage, ignore_errors=True)
             raise
-        for (path, _), file in zip(steps, staged, strict=True):
+        durable = {self._root / step.path for step in steps if step.durable}
+        for step, file in zip(steps, staged, strict=True):
             try:
-                self._move(path, file)
+                if durable and not step.durable:
+                    _sync_folders(durable, self._root)
+                    durable = set()
+                self._move(step.path, file)
             except OSError as error:
-                raise ScaffoldError(_refused(path, error, "written", partly=True)) from error
+                raise ScaffoldError(_refused(step.path, error, "written", partly=True)) from error
         shutil.rmtree(self._stage, ignore_errors=True)
 
-    def _prepare(self, number: int, path: str, content: bytes | None, made: list[Path]) -> Path | None:
+    def _prepare(self, number: int, step: _Step, made: list[Path]) -> Path | None:
         """Make the folder, see that it can be written to, and stage the content."""
-        target = self._root / path
+        target = self._root / step.path
         try:
-            if content is None:
-                if target.exists() and not os.access(target.parent, os.W_OK | os.X_OK):
-                    raise PermissionError(13, "permission denied")
+            if step.content is None and not step.source:
+                if target.exists():
+                    _check_writable(target.parent)
                 return None
             for folder in reversed([target.parent, *target.parent.parents]):
                 if not folder.exists():
                     folder.mkdir()
                     made.append(folder)
-            if not os.access(target.parent, os.W_OK | os.X_OK) or target.is_dir():
-                raise PermissionError(13, "it is a folder" if target.is_dir() else "permission denied")
+            _check_writable(target.parent)
+            if target.is_dir() and not target.is_symlink():
+                raise PermissionError(13, "it is a folder")
             if number == 0:
                 shutil.rmtree(self._stage, ignore_errors=True)
+            if step.source:
+                _check_writable((self._root / step.source).parent)
+                return self._root / step.source
             self._stage.mkdir(parents=True, exist_ok=True)
             file = self._stage / str(number)
-            file.write_bytes(content)
+            self._write(file, step)
         except OSError as error:
-            raise ScaffoldError(_refused(path, error, "written")) from error
+            raise ScaffoldError(_refused(step.path, error, "written")) from error
         return file
+
+    def _write(self, file: Path, step: _Step) -> None:
+        assert step.content is not None
+        with file.open("wb") as stream:
+            stream.write(step.content)
+            if step.durable:
+                stream.flush()
+                os.fsync(stream.fileno())
+        if step.like:
+            shutil.copymode(self._root / step.like, file)
 
     def _move(self, path: str, staged: Path | None) -> None:
         target = self._root / path
@@ -247,14 +347,18 @@ class _Writer:
             target.unlink(missing_ok=True)
             self._remove_empty(target.parent)
             return
+        made_here = staged.parent == self._stage
         # Python trusts a .pyc whose source has the same size and the same mtime in whole seconds: a replaced file must
         # never keep both, or the old bytecode runs. Nor may it go back to the time of a version before that.
         with contextlib.suppress(FileNotFoundError):
             old = target.stat().st_mtime_ns
             if target.suffix == ".py" and old // 10**9 >= staged.stat().st_mtime_ns // 10**9:
                 os.utime(staged, ns=(old + 10**9, old + 10**9))
-            shutil.copymode(target, staged)
+            if made_here:
+                shutil.copymode(target, staged)
         staged.replace(target)
+        if not made_here:
+            self._remove_empty(staged.parent)
 
     def _remove_empty(self, folder: Path) -> None:
         """Folders that only held what was deleted go too; bytecode is nobody's."""
@@ -265,6 +369,28 @@ class _Writer:
             shutil.rmtree(folder / "__pycache__", ignore_errors=True)
             folder.rmdir()
             folder = folder.parent
+
+
+def _check_writable(folder: Path) -> None:
+    """Raise PermissionError where entries of a folder cannot be made or taken away."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(13, "permission denied")
+
+
+def _sync_folders(files: Iterable[Path], root: Path) -> None:
+    """See that the names of files are on the disk, like their bytes: those of every folder up to the root."""
+    folders = {folder for file in files for folder in file.parents if folder.is_relative_to(root)}
+    for folder in sorted(folders, reverse=True):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _made_once(change: Change) -> bool:
+    """Whether a file is made once only, so that being listed and absent says that somebody has deleted it."""
+    return change.owner == "yours" or (change.owner == "stub" and not change.rpc)
 
 
 def _half_written(plan: Plan) -> list[str]:
@@ -302,4 +428,4 @@ def _refused(path: str, error: OSError | UnicodeDecodeError, what: str, *, partl
     return Diagnostic(f"cannot-be-{what}", reason.lower(), Location(path), remedy)
 
 
-__all__ = ["CACHE", "LIST", "SETTINGS", "STATE", "Change", "Workspace"]
+__all__ = ["ATTIC", "CACHE", "LIST", "SETTINGS", "STATE", "Change", "Workspace"]

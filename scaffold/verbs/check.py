@@ -62,7 +62,7 @@ def drift(plan_: Plan) -> tuple[Diagnostic, ...]:
         for c in plan_.writes
     ]
     notes = [n for n in plan_.notes if n.severity is Severity.WARNING]
-    return (*found, *plan_.conflicts, *plan_.orphans, *notes)
+    return (*found, *plan_.open, *notes)
 
 
 def _placed(diagnostic: Diagnostic, source: str) -> Diagnostic:

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scaffold import __version__
-from scaffold.core import analyse, settings
+from scaffold.core import analyse, settings, usages
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
 from scaffold.core.files import component_files
-from scaffold.core.plan import Plan, make_plan
+from scaffold.core.plan import Plan, Wishes, make_plan
 from scaffold.core.render import Artifact, Renderer
 from scaffold.shell import data, protoc, skeleton, templates
 from scaffold.shell.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from scaffold.core.api import Api
     from scaffold.core.settings import Settings, Unit
@@ -60,9 +60,34 @@ def wanted(workspace: Workspace, configuration: Settings, extra_roots: Sequence[
     return Wanted(configuration, api, tuple(artifacts), notes, tuple(_inputs(workspace, roots, api, folder)))
 
 
-def plan_of(workspace: Workspace, what: Wanted) -> Plan:
-    """The changes between what should exist and what is on disk."""
-    return make_plan(what.artifacts, workspace.snapshot(a.path for a in what.artifacts), what.notes)
+def plan_of(workspace: Workspace, what: Wanted, wishes: Wishes | None = None) -> Plan:
+    """The changes between what should exist and what is on disk, with what the user asked for.
+
+    Raises ScaffoldError for a handler that is no Python, and for wishes that name what is not there.
+    """
+    wishes = wishes or Wishes()
+    snapshot = workspace.snapshot(a.path for a in what.artifacts)
+    plan = make_plan(what.artifacts, snapshot, what.notes, wishes=wishes)
+    ScaffoldError.raise_if(_not_python(plan))
+    if all(change.action == "keep" for change in plan.changes) and not (wishes.renames or wishes.no_renames):
+        return plan
+    from scaffold.verbs.evolution import evolution  # only where something changed
+
+    found = evolution(workspace, what, plan, snapshot, wishes)
+    if found.moves or found.decisions:
+        plan = make_plan(
+            what.artifacts, snapshot, what.notes, wishes=wishes, moves=found.moves, decisions=found.decisions
+        )
+    return replace(plan, evolution=found)
+
+
+def _not_python(plan: Plan) -> Iterator[Diagnostic]:
+    """Handlers with code of the user's that nobody could import."""
+    for change in plan.changes:
+        if change.owner == "stub" and change.action == "keep" and change.before not in (None, change.after):
+            assert change.before is not None
+            if found := usages.problem(change.path, change.before):
+                yield found
 
 
 def compile_api(roots: Sequence[tuple[str, Path]], protos: Sequence[str]) -> tuple[Api, dict[str, bytes]]:

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scaffold import __version__
+from scaffold.core.diagnostics import Diagnostic, ScaffoldError
+from scaffold.core.plan import Wishes
 from scaffold.verbs.generate import open_workspace, plan_of, wanted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from scaffold.core.plan import Plan
+    from scaffold.shell.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -25,23 +28,64 @@ class Outcome:
     @property
     def exit_code(self) -> int:
         """1 where something needs a decision, else 0."""
-        return 1 if self.plan.conflicts or self.plan.orphans else 0
+        return 1 if self.plan.open else 0
 
 
-def plan(start: Path) -> Outcome:
+@dataclass(frozen=True)
+class Typed:
+    """The options of `regen` as they were typed."""
+
+    prune: bool = False
+    force: tuple[str, ...] = ()
+    renames: tuple[str, ...] = ()
+    no_renames: tuple[str, ...] = ()
+
+    def wishes(self, workspace: Workspace, start: Path) -> Wishes:
+        """What they ask for, with paths as the plan has them. Raises ScaffoldError for a rename without two names."""
+        verb = {(True, False): "prune", (False, True): "force"}.get((self.prune, bool(self.force)), "regen")
+        return Wishes(
+            renames=_pairs(self.renames),
+            no_renames=frozenset(self.no_renames),
+            prune=self.prune,
+            force=frozenset(workspace.named(p, start) for p in self.force),
+            verb=verb,
+        )
+
+
+def _pairs(renames: tuple[str, ...]) -> dict[str, str]:
+    """``Svc.Old=New`` as old → new."""
+    pairs: dict[str, str] = {}
+    problems = []
+    for text in renames:
+        old, _, new = (part.strip() for part in text.partition("="))
+        if not old or not new:
+            remedy = "write --rename Service.Old=New"
+            problems.append(Diagnostic("unknown-rename", f'"{text}" does not say from what to what', None, remedy))
+        elif pairs.setdefault(old, new) != new:
+            remedy = "take one of the options out"
+            problems.append(Diagnostic("unknown-rename", f"{old} is to become {pairs[old]} and {new}", None, remedy))
+    ScaffoldError.raise_if(problems)
+    return pairs
+
+
+_NOTHING = Typed()
+
+
+def plan(start: Path, typed: Typed = _NOTHING) -> Outcome:
     """What `regen` would do. Nothing is written. Raises ScaffoldError."""
     workspace, settings = open_workspace(start)
-    return Outcome(plan_of(workspace, wanted(workspace, settings)), written=False)
+    what = wanted(workspace, settings)
+    return Outcome(plan_of(workspace, what, typed.wishes(workspace, start)), written=False)
 
 
-def regen(start: Path) -> Outcome:
-    """Bring the workspace to what the protos say. A conflict anywhere means that nothing is written."""
+def regen(start: Path, typed: Typed = _NOTHING) -> Outcome:
+    """Bring the workspace to what the protos say. Something to be decided anywhere means that nothing is written."""
     begun = time.time_ns()
     workspace, settings = open_workspace(start)
     with workspace.locked():
         what = wanted(workspace, settings)
-        outcome = plan_of(workspace, what)
-        if outcome.conflicts:
+        outcome = plan_of(workspace, what, typed.wishes(workspace, start))
+        if outcome.blocked:
             return Outcome(outcome, written=False)
         workspace.apply(outcome)
         if outcome.orphans or outcome.notes:

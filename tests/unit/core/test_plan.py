@@ -110,7 +110,7 @@ def test_unwanted_generated_and_edited_is_a_conflict(state: str) -> None:
     assert plan.listing == (Listed(PATH, "generated"),)
     (found,) = plan.conflicts
     assert (found.slug, found.where and found.where.path) == ("edited-generated-file", PATH)
-    assert "delete the file" in found.remedy
+    assert f"scaffold regen --force {PATH}" in found.remedy
 
 
 @pytest.mark.parametrize("state", EDITED)
