@@ -188,6 +188,14 @@ class _Answers:
                 self.declined.add(name)
         ScaffoldError.raise_if(self._problems)
 
+    def typed(self, name: str) -> str:
+        """The shortest that can be typed for an old name and means nothing else, an orphan's of another service, say."""
+        known = {old for part in self._parts for old in _old_names(part)}
+        short = (
+            name.rpartition(".")[2] if any(name in p.before.services for p in self._parts if p.before) else _short(name)
+        )
+        return short if sum(_says(short, old) for old in known) == 1 else name
+
     def _rename(self, old: str, new: str) -> None:
         name, part = self._find(old)
         if part is None or part.after is None:
@@ -301,6 +309,7 @@ class _Part:
     def __init__(self, part: Part, answers: _Answers) -> None:
         assert part.before is not None and part.after is not None
         self.part = part
+        self._answers = answers
         self._before, self._after = part.before, part.after
         first = compare(self._before, self._after)
         own = {m.full_name for m in _methods(self._before)}
@@ -354,19 +363,11 @@ class _Part:
         return {old: self._commands(old, new) for old, new in found.items()}
 
     def _commands(self, old: str, new: str) -> tuple[str, ...]:
-        name = self._typed(old)
+        name = self._answers.typed(old)
         one, other = old.rpartition(".")[0], new.rpartition(".")[0]
         same_service = old in self._pairs and self._found.services.get(one) == other
         target = new.rpartition(".")[2] if same_service or old not in self._pairs else _short(new)
         return f"scaffold regen --rename {name}={target}", f"scaffold regen --no-rename {name}"
-
-    def _typed(self, old: str) -> str:
-        """The shortest name that means only this one."""
-        if old in self._before.services:
-            short = old.rpartition(".")[2]
-            return short if sum(_says(short, name) for name in _names(self._before)) == 1 else old
-        short = _short(old)
-        return short if sum(_says(short, name) for name in _names(self._before)) == 1 else old
 
     def _decided_moves(self) -> Iterator[tuple[str, str]]:
         for old, new in self._given.items():

@@ -21,7 +21,7 @@ OURS = Path(__file__).resolve().parents[2] / "history"
 def main(arguments: Sequence[str]) -> int:
     """Replay a history and print what came of it; 1 where something is not as it should be."""
     options = _parser().parse_args(arguments)
-    config = Config(imports=options.imports, suites=options.suites)
+    config = Config(not options.decline, options.prune, options.imports, options.suites)
     steps: list[Step] = []
     with tempfile.TemporaryDirectory(prefix="scaffold-replay-") as temporary:
         for step in replay(revisions.read(options.folder), options.keep or Path(temporary), config):
@@ -36,6 +36,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "folder", type=Path, nargs="?", default=OURS, help="numbered revisions (default: tests/history)"
     )
+    parser.add_argument("--decline", action="store_true", help="say no to every rename that is proposed")
+    parser.add_argument("--prune", action="store_true", help="send handlers whose RPC is gone to the attic")
     parser.add_argument("--imports", type=int, default=1, metavar="N", help="import each N-th tree; 0: none")
     parser.add_argument("--suites", type=int, default=10, metavar="N", help="run each N-th tree's suite; 0: none")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="the workspace, to look at it afterwards")
@@ -49,6 +51,7 @@ def _line(step: Step) -> str:
         parts += ["refused", f"{step.seconds:5.2f} s", "", step.refused]
     else:
         parts += ["       ", f"{step.seconds:5.2f} s", f"{step.written:3} written", step.revision.about]
+        parts += [f"renamed: {title}" for title in step.renamed]
         if step.outdated:
             parts.append(f"{len(step.outdated)} of the person's to bring up to date")
         if step.orphans:
@@ -76,6 +79,7 @@ def summary(steps: Sequence[Step]) -> str:
             f"revisions            {len(steps)}",
             f"bytes lost           {lost}",
             f"refused              {len(refused)}, the tree left as it was by {sum(s.untouched for s in refused)}",
+            f"renames proposed     {sum(len(step.renamed) for step in steps)}",
             f"written again        {sum(bool(step.again) for step in steps)}",
             f"imports              {sum(not s.imports for s in loaded)} of {len(loaded)}; "
             f"{sum(bool(s.at_once) for s in loaded)} of them after the person had brought theirs up to date",

@@ -81,22 +81,18 @@ class Person:
             if path in fresh and path.endswith(".py") and _code(fresh[path].content) != _code(theirs.base):
                 yield path
 
-    def moved(self, old: str, new: str) -> None:
-        """A file of theirs has another place now."""
-        self.files[new] = self.files.pop(old)
+    def moved(self, places: Mapping[str, str]) -> None:
+        """Files of theirs have other places now: old path → new path."""
+        moved = {new: self.files.pop(old) for old, new in places.items() if old in self.files}
+        self.files.update(moved)
 
-    def lost(self, places: Mapping[str, str], archive: tuple[str, ...] = ()) -> dict[str, int]:
-        """How many bytes are not where they have to be, by path: at the place that was said, or in the archive.
+    def lost(self) -> dict[str, int]:
+        """How many bytes are not where they have to be, by path.
 
-        ``places`` says where a file was moved to. Someone else's write into a file loses all of it: which of the bytes
-        still are the person's, nobody can say.
+        Where somebody else has written into a file, all of it counts: which of its bytes still are the person's, nobody
+        can say.
         """
-        missing = {}
-        for path, theirs in self.files.items():
-            found = [self._bytes(place) for place in (places.get(path, path), *archive)]
-            if theirs.content not in found:
-                missing[path] = len(theirs.content)
-        return missing
+        return {path: len(theirs.content) for path, theirs in self.files.items() if self._bytes(path) != theirs.content}
 
     def _line(self, path: str) -> bytes:
         self._count += 1

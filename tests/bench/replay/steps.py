@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -10,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scaffold.core.diagnostics import ScaffoldError
-from scaffold.shell.workspace import CACHE, Workspace
+from scaffold.shell.workspace import ATTIC, CACHE, Workspace
 from scaffold.verbs.generate import open_workspace, wanted
-from scaffold.verbs.regen import plan, regen
+from scaffold.verbs.regen import Typed, plan, regen
 from tests.bench.replay import judge
 from tests.bench.replay.person import Person
 from tests.bench.replay.revisions import Revision, one_store
@@ -20,14 +21,22 @@ from tests.bench.replay.revisions import Revision, one_store
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from scaffold.core.evolve import Item
+    from scaffold.core.plan import Plan
     from scaffold.core.render import Artifact
     from scaffold.verbs.regen import Outcome
 
 
 @dataclass(frozen=True)
 class Config:
-    """How thoroughly to look: import each n-th tree, run the suite of each n-th; 0 is never."""
+    """What the person decides, and how thoroughly to look.
 
+    Renames that are proposed are accepted, or all declined; handlers whose RPC is gone are kept, or sent to the attic.
+    Each ``imports``-th tree is imported, each ``suites``-th one's suite is run; 0 is never.
+    """
+
+    accept: bool = True
+    prune: bool = False
     imports: int = 1
     suites: int = 10
     suite_arguments: tuple[str, ...] = ()
@@ -42,6 +51,7 @@ class Step:
     untouched: bool = True  # where it was refused: the tree is as it was
     written: int = 0
     orphans: int = 0
+    renamed: tuple[str, ...] = ()  # the proposals, decided
     seconds: float = 0.0
     lost: dict[str, int] = field(default_factory=dict)
     again: tuple[str, ...] = ()  # what a second regeneration would write
@@ -65,7 +75,7 @@ def replay(revisions: Sequence[Revision], root: Path, config: Config) -> Iterato
         revision.put(root)
         if not settled:
             (root / "scaffold.toml").write_text(one_store(revision), encoding="utf-8")
-        step = _regenerate(revision, root, person)
+        step = _regenerate(revision, root, person, config)
         if not step.refused:
             last = number == len(revisions)
             looked_at = bool(config.imports) and (last or accepted % config.imports == 0)
@@ -78,22 +88,51 @@ def replay(revisions: Sequence[Revision], root: Path, config: Config) -> Iterato
         yield step
 
 
-def _regenerate(revision: Revision, root: Path, person: Person) -> Step:
+def _regenerate(revision: Revision, root: Path, person: Person, config: Config) -> Step:
     step = Step(revision)
     before = digest(root)
     begun = time.perf_counter()
     try:
-        outcome = regen(root)
+        outcome = regen(root, Typed(prune=config.prune))
+        if outcome.plan.blocked:
+            step.untouched = digest(root) == before
+            outcome = regen(root, _decided(step, outcome, config))
     except ScaffoldError as error:
         step.refused = "; ".join(str(d).partition("\n")[0] for d in error.diagnostics)
     step.seconds = time.perf_counter() - begun
-    step.lost = person.lost({})
+    if not step.refused and outcome.plan.blocked:
+        step.refused = "; ".join(str(d).partition("\n")[0] for d in outcome.plan.open)
     if step.refused:
         step.untouched = digest(root) == before
+        step.lost = person.lost()
         return step
+    _take_note(outcome.plan, root, person)
+    step.lost = person.lost()
     step.written, step.orphans = len(outcome.plan.writes), len(outcome.plan.orphans)
-    step.again = _again(root)
+    step.again = tuple(change.path for change in plan(root).plan.writes)
     return step
+
+
+def _decided(step: Step, outcome: Outcome, config: Config) -> Typed:
+    """What the person types to decide the renames that a plan proposes."""
+    sections = outcome.plan.evolution.sections if outcome.plan.evolution else ()
+    proposals: list[Item] = [item for section in sections for item in section.items if item.proposed]
+    step.renamed = tuple(item.title for item in proposals)
+    typed = [shlex.split(item.commands[0 if config.accept else 1])[-1] for item in proposals]
+    if config.accept:
+        return Typed(renames=tuple(typed), prune=config.prune)
+    return Typed(no_renames=tuple(typed), prune=config.prune)
+
+
+def _take_note(done: Plan, root: Path, person: Person) -> None:
+    """Tell the person where the plan said that files of theirs would go; what it did not say counts as lost."""
+    moved = {change.source: change.path for change in done.changes if change.action == "move"}
+    for change in done.archived:
+        places = (folder / change.path for folder in (root / ATTIC).iterdir())
+        archived = next((p for p in places if p.is_file() and p.read_bytes() == change.before), None)
+        if archived is not None:
+            moved[change.path] = archived.relative_to(root).as_posix()
+    person.moved(moved)
 
 
 def _follow(step: Step, root: Path, person: Person, looked_at: bool) -> None:
@@ -104,12 +143,6 @@ def _follow(step: Step, root: Path, person: Person, looked_at: bool) -> None:
         step.at_once = str(judge.load(root))
     person.follow(fresh)
     person.write(fresh)
-
-
-def _again(root: Path) -> tuple[str, ...]:
-    """What a second regeneration would write: nothing, or it is a defect."""
-    outcome: Outcome = plan(root)
-    return tuple(change.path for change in outcome.plan.writes)
 
 
 def _fresh(root: Path) -> dict[str, Artifact]:
