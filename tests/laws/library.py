@@ -37,10 +37,12 @@ RPCS = {
     "ListBooks": "ListBooksRequest",
     "CreateBook": "CreateBookRequest",
     "DeleteBook": "GetBookRequest",
-    "LendBook": "GetBookRequest",
-    "BurnBook": "GetBookRequest",
-    "FetchBook": "GetBookRequest",
+    # Renamed, they take their requests along, as linters want it.
+    "LendBook": "LendBookRequest",
+    "BurnBook": "BurnBookRequest",
+    "FetchBook": "FetchBookRequest",
 }
+_DECLARED = ("GetBook", "ListBooks", "CreateBook")  # always, whoever takes them
 ANSWERS = {"ListBooks": "ListBooksResponse"}
 
 
@@ -60,10 +62,16 @@ class Library:
             f"  rpc {name}({self.requests.get(name, RPCS[name])}) returns ({ANSWERS.get(name, 'Book')});"
             for name in self.rpcs
         )
+        own = "".join(
+            f"message {RPCS[name]} {{\n  string id = 1;\n}}\n\n"
+            for name in self.rpcs
+            if RPCS[name] == f"{name}Request" and name not in _DECLARED
+        )
         fields = "\n".join(f"  {f}" for f in self.fields)
         return (
             f'syntax = "proto3";\n\npackage library;\n\n// {self.comment}\nservice Library {{\n{rpcs}\n}}\n\n'
             f"message Book {{\n{fields}\n}}\n\n"
+            f"{own}"
             "message GetBookRequest {\n  string id = 1;\n}\n\n"
             "message OtherRequest {\n  string id = 1;\n}\n\n"
             "message ListBooksRequest {\n  int32 page_size = 1;\n  string page_token = 2;\n}\n\n"
