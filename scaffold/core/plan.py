@@ -160,27 +160,37 @@ def make_plan(
     *,
     wishes: Wishes | None = None,
     moves: Mapping[str, str] | None = None,
+    made: Mapping[str, bytes] | None = None,
     decisions: tuple[Diagnostic, ...] = (),
 ) -> Plan:
     """Decide for each wanted and each listed path what happens to it.
 
     ``moves`` are new path → old path of files that follow a rename; one whose old file is absent or untouched needs
-    none. Raises ScaffoldError for a forced path that is in no conflict, and for renames that go round in a circle.
+    none. ``made`` is what was made once for paths that nothing wants any more: who finds that there has lost nothing when
+    it goes. Raises ScaffoldError for a forced path that is in no conflict, and for renames that go round in a circle.
     """
-    return _Table({a.path: a for a in artifacts}, snapshot, wishes or Wishes(), moves or {}).plan(notes, decisions)
+    return _Table({a.path: a for a in artifacts}, snapshot, wishes or Wishes(), moves or {}, made or {}).plan(
+        notes, decisions
+    )
 
 
 class _Table:
     """The table of ownership over one snapshot."""
 
     def __init__(
-        self, wanted: Mapping[str, Artifact], snapshot: Snapshot, wishes: Wishes, moves: Mapping[str, str]
+        self,
+        wanted: Mapping[str, Artifact],
+        snapshot: Snapshot,
+        wishes: Wishes,
+        moves: Mapping[str, str],
+        made: Mapping[str, bytes],
     ) -> None:
         self._wanted = wanted
         self._listed = snapshot.listed
         self._files = snapshot.files
         self._strangers = snapshot.strangers
         self._wishes = wishes
+        self._made = made
         # Only what is somebody's is moved: what is ours is made anew where it belongs.
         self._moves = {new: old for new, old in moves.items() if self._is_theirs(old)}
         self._leaving = set(self._moves.values())
@@ -233,7 +243,7 @@ class _Table:
             return change("keep" if once and path in self._listed and not self._vacated(path) else "create")
         if _same(before, artifact.content):
             return change("keep")
-        if owner != "yours" and _mark(before) is stamp.Mark.INTACT:
+        if owner != "yours" and stamp.of(before) is stamp.Mark.INTACT:
             return change("update")
         if self._makes_room(path, owner):
             return change("update", attic=True)
@@ -248,7 +258,7 @@ class _Table:
         before = self._files.get(path)
         if before is None:
             return None
-        if owner != "yours" and _mark(before) is stamp.Mark.INTACT:
+        if before == self._made.get(path) or (owner != "yours" and stamp.of(before) is stamp.Mark.INTACT):
             return Change(path, "delete", owner, before, None, rpc=entry.rpc)
         if self._makes_room(path, owner) or (owner == "stub" and self._wishes.prune):
             action: Action = "delete" if owner == "generated" else "attic"
@@ -272,9 +282,9 @@ class _Table:
         if path in self._strangers:
             return True
         before, entry = self._files.get(path), self._listed.get(path)
-        if before is None or (entry is not None and entry.owner == "generated"):
+        if before in (None, self._made.get(path)) or (entry is not None and entry.owner == "generated"):
             return False
-        return (entry is not None and entry.owner == "yours") or _mark(before) is not stamp.Mark.INTACT
+        return (entry is not None and entry.owner == "yours") or stamp.of(before) is not stamp.Mark.INTACT
 
     def _is_free(self, path: str) -> bool:
         """Whether a file can be moved there: nothing is there, or what is leaves, or it is as we would make it."""
@@ -283,7 +293,7 @@ class _Table:
             return True
         artifact = self._wanted.get(path)
         return before is not None and (
-            _mark(before) is stamp.Mark.INTACT or (artifact is not None and _same(before, artifact.content))
+            stamp.of(before) is stamp.Mark.INTACT or (artifact is not None and _same(before, artifact.content))
         )
 
     def _moved(self, new: str, old: str) -> Change:
@@ -301,13 +311,6 @@ class _Table:
 
 def _same(before: bytes, after: bytes) -> bool:
     return before == after or before.replace(b"\r\n", b"\n") == after
-
-
-def _mark(content: bytes) -> stamp.Mark:
-    try:
-        return stamp.read(content.decode())
-    except UnicodeDecodeError:
-        return stamp.Mark.NONE
 
 
 def _conflict(change: Change) -> Diagnostic:

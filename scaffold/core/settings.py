@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 FILE = "scaffold.toml"
 Kind = Literal["store", "process"]
+# The table that holds the components of a kind.
+TABLES: dict[Kind, str] = {"store": "stores", "process": "processes"}
+# What the name of a component begins with where it is told from the name of an RPC: ``stores.cart``.
+SECTIONS = tuple(f"{table}." for table in TABLES.values())
 
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m)\Z")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
@@ -199,6 +203,11 @@ def load(text: str, version: str, path: str = FILE) -> Settings:
         raise ScaffoldError(*(_invalid(dict(e), places) for e in error.errors(include_url=False))) from None
     ScaffoldError.raise_if(_check(settings, places))
     return settings
+
+
+def place(text: str, *keys: str) -> Location:
+    """Where a key stands in scaffold.toml's text, or the nearest table around it."""
+    return _Places(text, FILE).find(*keys)
 
 
 def notes(settings: Settings, path: str = FILE, text: str = "") -> tuple[Diagnostic, ...]:

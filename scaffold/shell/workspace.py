@@ -13,7 +13,7 @@ import os
 import shutil
 import sys
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from scaffold.core import attic, stamp
@@ -21,20 +21,24 @@ from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
 from scaffold.core.plan import Change, Listed, Plan, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 SETTINGS = "scaffold.toml"
 STATE = ".scaffold"
 LIST = f"{STATE}/files"
-ATTIC = f"{STATE}/attic"
 CACHE = f"{STATE}/cache"
 STAT_CACHE = f"{CACHE}/stat.json"
 
 # A file's time can be this much behind the clock.
 _CLOCK_NS = 10_000_000
 
+# From the owner that allows least: a file of the user's is never deleted.
+_OWNERS = ("yours", "stub", "generated")
+# Folders that tools fill and empty as they like.
+_CACHES = (
+    "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".import_linter_cache", ".venv", ".git",
+)  # fmt: skip
 _NOT_SOURCE = ("__pycache__", "node_modules", "site-packages")
-_OWNERS = ("generated", "stub", "yours")
 _LIST_HEADER = "# Every path that scaffold has written: path, owner, RPC. Kept by scaffold; merges by union.\n"
 _GUARD = """raise ImportError(
     "this gen/ is half written: a regeneration was interrupted; run `{command}` to finish it"
@@ -71,29 +75,101 @@ class Workspace:
         return tuple((name.rstrip("/") or ".", self.root / name) for name in names)
 
     def listed(self) -> dict[str, Listed]:
-        """The list of every path ever written; unreadable lines are left out."""
+        """The list of every path ever written. Raises ScaffoldError for lines that scaffold would not write."""
+        if problems := self._outside([LIST]):
+            raise ScaffoldError(*problems)
         file = self.root / LIST
         if not file.is_file():
             return {}
-        found = {}
-        for line in _read_text(file, LIST).splitlines():
-            path, owner, rpc = (*line.split("\t"), "", "")[:3]
-            if path and not path.startswith("#") and owner in _OWNERS:
-                found[path] = Listed(path, owner, rpc)  # type: ignore[arg-type]  # checked against _OWNERS
+        found: dict[str, Listed] = {}
+        damaged = []
+        for number, line in enumerate(_read_text(file, LIST).splitlines(), start=1):
+            if not line.strip() or line.startswith("#"):
+                continue
+            entry = _listed(line)
+            if entry is None:
+                damaged.append(_damaged(number, line))
+            # Merged by union, a path may be there twice: the owner that allows less has it.
+            elif (known := found.get(entry.path)) is None or _allows(entry) < _allows(known):
+                found[entry.path] = entry
+        ScaffoldError.raise_if(damaged)
         return found
 
+    def read(self, paths: Iterable[str]) -> dict[str, bytes | None]:
+        """The bytes at paths (None: absent). Raises ScaffoldError where one leads out of the workspace."""
+        paths = sorted(paths)
+        ScaffoldError.raise_if(self._outside(paths))
+        return {path: self._bytes(path) for path in paths}
+
     def snapshot(self, wanted: Iterable[str]) -> Snapshot:
-        """What is on disk at the wanted and at the listed paths."""
-        listed = self.listed()
-        return Snapshot({path: self._bytes(path) for path in sorted({*wanted, *listed})}, listed)
+        """What is on disk at the wanted and at the listed paths.
+
+        Raises ScaffoldError where a folder on the way is a link out of the workspace, and where a wanted path differs
+        from one that exists by upper and lower case only.
+        """
+        listed, wanted = self.listed(), set(wanted)
+        files = self.read({*wanted, *listed})
+        ScaffoldError.raise_if(self._by_case_only(path for path in sorted(wanted) if files[path] is None))
+        return Snapshot(files, listed)
 
     def _bytes(self, path: str) -> bytes | None:
+        file = self.root / path
         try:
-            return (self.root / path).read_bytes()
+            if file.is_symlink() and self._leads_out(file):
+                # What is outside is not read: of a link that leads there, the bytes are where it points.
+                return os.fsencode(file.readlink())
+            return file.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise ScaffoldError(_refused(path, error, "read")) from error
+
+    def _leads_out(self, link: Path) -> bool:
+        return not link.resolve().is_relative_to(self.root.resolve())
+
+    def _outside(self, paths: Iterable[str]) -> list[Diagnostic]:
+        """A diagnostic for each folder on the way to a path that is a link to somewhere else."""
+        seen: dict[Path, bool] = {self.root: False}
+
+        def leads_out(folder: Path) -> bool:
+            if folder not in seen:
+                out = leads_out(folder.parent)
+                seen[folder] = out or (folder.is_symlink() and self._leads_out(folder))
+            return seen[folder]
+
+        for path in paths:
+            leads_out((self.root / path).parent)
+        links = (f for f, out in seen.items() if out and not seen[f.parent])
+        return [_leads_outside(folder.relative_to(self.root).as_posix()) for folder in sorted(links)]
+
+    def _by_case_only(self, absent: Iterable[str]) -> Iterator[Diagnostic]:
+        """A diagnostic for each existing path that an absent one would be on a disk that does not tell case apart."""
+        there: dict[Path, list[str]] = {}
+        said: set[str] = set()
+        for path in absent:
+            folder = self.root
+            for part in PurePosixPath(path).parts:
+                if folder not in there:
+                    there[folder] = [f.name for f in folder.iterdir()] if folder.is_dir() else []
+                if part not in there[folder]:
+                    like = next((name for name in there[folder] if name.casefold() == part.casefold()), None)
+                    found = (folder / like).relative_to(self.root).as_posix() if like else ""
+                    if found and found not in said:
+                        said.add(found)
+                        yield _by_case(found, (folder / part).relative_to(self.root).as_posix())
+                    break
+                folder /= part
+
+    def strangers(self, folder: str) -> tuple[str, ...]:
+        """The files below a folder that are not listed: somebody else's. Links are not followed; caches are nobody's."""
+        listed = self.listed()
+        found = []
+        for top, folders, files in os.walk(self.root / folder):
+            place = Path(top).relative_to(self.root)
+            links = [name for name in folders if (Path(top) / name).is_symlink()]
+            folders[:] = sorted(name for name in folders if name not in (*_CACHES, *links))
+            found += [(place / name).as_posix() for name in (*files, *links)]
+        return tuple(sorted(path for path in found if path not in listed))
 
     def python_files(self, folder: str) -> dict[str, bytes]:
         """The Python files below a folder that are no tool's: hidden folders, environments and links are left out."""
@@ -157,20 +233,29 @@ class Workspace:
         tree that the next run completes.
         """
         steps = [*self._archive(plan), *self._steps(plan, settings)]
+        ScaffoldError.raise_if(self._outside(step.path for step in steps))
         if steps:
-            _Writer(self.root).run(steps)
+            _Writer(self.root).run(steps, lambda: self._changed_since(plan))
+
+    def _changed_since(self, plan: Plan) -> Iterator[Diagnostic]:
+        """A diagnostic for each file that is to be replaced or taken away and is not what the plan was made from."""
+        for change in plan.writes:
+            if change.action == "move" and change.after is not None and self._bytes(change.source) != change.after:
+                yield _changed(change.source)
+            if (change.after is not None or change.action != "move") and self._bytes(change.path) != change.before:
+                yield _changed(change.path)
 
     def _archive(self, plan: Plan) -> Iterator[_Step]:
         """Copies for the attic of everything that a plan takes away, and a note about them: all of it comes first."""
         if not plan.archived:
             return
-        folder = f"{ATTIC}/{self._new_entry(plan).folder}"
+        entry = self.entry_for(plan)
         for change in plan.archived:
             assert change.before is not None  # nobody archives what is not there
-            yield _Step(f"{folder}/{change.path}", change.before, like=change.path, durable=True)
-        yield _Step(f"{folder}/{attic.ABOUT}", attic.about(plan, self.listed()), durable=True)
+            yield _Step(entry.place(change.path), change.before, like=change.path, durable=True)
+        yield _Step(entry.place(attic.ABOUT), attic.about(plan, self.listed()), durable=True)
 
-    def _new_entry(self, plan: Plan) -> attic.Entry:
+    def entry_for(self, plan: Plan) -> attic.Entry:
         """The entry that a plan's archive goes into: a new one, or the one that an interrupted run has begun."""
         entries = self.attic()
         last = max(entries, key=lambda e: e.number, default=attic.Entry(0, "", ""))
@@ -180,14 +265,13 @@ class Workspace:
 
     def _holds(self, entry: attic.Entry, plan: Plan) -> bool:
         """Whether an entry has all that a plan archives, or was never finished: then nothing else has been touched yet."""
-        folder = self.root / ATTIC / entry.folder
-        if not (folder / attic.ABOUT).is_file():
+        if not (self.root / entry.place(attic.ABOUT)).is_file():
             return True
-        return all(self._bytes(f"{ATTIC}/{entry.folder}/{c.path}") == c.before for c in plan.archived)
+        return all(self._bytes(entry.place(c.path)) == c.before for c in plan.archived)
 
     def attic(self) -> tuple[attic.Entry, ...]:
         """The entries of the attic, by number."""
-        top = self.root / ATTIC
+        top = self.root / attic.FOLDER
         found = []
         for folder in sorted(top.iterdir()) if top.is_dir() else ():
             files = [f.relative_to(folder).as_posix() for f in folder.rglob("*") if f.is_file() or f.is_symlink()]
@@ -283,10 +367,12 @@ class _Writer:
         self._root = root
         self._stage = root / CACHE / "stage"
 
-    def run(self, steps: Sequence[_Step]) -> None:
+    def run(self, steps: Sequence[_Step], changed: Callable[[], Iterable[Diagnostic]]) -> None:
+        """Carry the steps out, unless something has ``changed`` when they are staged."""
         made: list[Path] = []
         try:
             staged = [self._prepare(number, step, made) for number, step in enumerate(steps)]
+            ScaffoldError.raise_if(changed())
         except ScaffoldError:
             for folder in reversed(made):
                 with contextlib.suppress(OSError):
@@ -333,6 +419,9 @@ class _Writer:
 
     def _write(self, file: Path, step: _Step) -> None:
         assert step.content is not None
+        if step.like and (self._root / step.like).is_symlink():
+            file.symlink_to((self._root / step.like).readlink())
+            return
         with file.open("wb") as stream:
             stream.write(step.content)
             if step.durable:
@@ -369,6 +458,20 @@ class _Writer:
             shutil.rmtree(folder / "__pycache__", ignore_errors=True)
             folder.rmdir()
             folder = folder.parent
+
+
+def _listed(line: str) -> Listed | None:
+    """A line of the list; None for one that scaffold never wrote: nothing outside the workspace is ever its business."""
+    path, owner, rpc, *more = (*line.split("\t"), "", "")
+    pure = PurePosixPath(path)
+    inside = path == pure.as_posix() and not pure.is_absolute() and ".." not in pure.parts and pure.parts != ()
+    if not inside or owner not in _OWNERS or any(more) or path.startswith(f"{STATE}/"):
+        return None
+    return Listed(path, owner, rpc)  # type: ignore[arg-type]  # checked against _OWNERS
+
+
+def _allows(entry: Listed) -> tuple[int, str]:
+    return _OWNERS.index(entry.owner), entry.rpc
 
 
 def _check_writable(folder: Path) -> None:
@@ -420,6 +523,44 @@ def _read_text(file: Path, name: str) -> str:
         raise ScaffoldError(_refused(name, error, "read")) from error
 
 
+def _damaged(number: int, line: str) -> Diagnostic:
+    shown = line if len(line) <= 60 else f"{line[:60]}…"
+    return Diagnostic(
+        "list-damaged",
+        f'"{shown}" is no line of the list: a path inside the workspace, its owner and its RPC, with tabs between',
+        Location(LIST, number),
+        "take the file as it was committed last (`git checkout -- .scaffold/files`), or delete the line: what is wanted is "
+        "listed again",
+    )
+
+
+def _leads_outside(path: str) -> Diagnostic:
+    return Diagnostic(
+        "leads-outside",
+        "this folder is a link out of the workspace, and files of a component belong below it",
+        Location(path),
+        "put the folder itself there: nothing outside the workspace is read or written",
+    )
+
+
+def _by_case(found: str, wanted: str) -> Diagnostic:
+    return Diagnostic(
+        "differs-by-case",
+        f"{wanted} has to be made, and on many disks that is the same path",
+        Location(found),
+        "give one of the two another name",
+    )
+
+
+def _changed(path: str) -> Diagnostic:
+    return Diagnostic(
+        "changed-meanwhile",
+        "it was changed while this command ran, and nothing was written",
+        Location(path),
+        "run the command again: it starts from what is there now",
+    )
+
+
 def _refused(path: str, error: OSError | UnicodeDecodeError, what: str, *, partly: bool = False) -> Diagnostic:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     remedy = "see that the path is a file in a folder of yours, that you may write there, and that the disk is not full"
@@ -428,4 +569,4 @@ def _refused(path: str, error: OSError | UnicodeDecodeError, what: str, *, partl
     return Diagnostic(f"cannot-be-{what}", reason.lower(), Location(path), remedy)
 
 
-__all__ = ["ATTIC", "CACHE", "LIST", "SETTINGS", "STATE", "Change", "Workspace"]
+__all__ = ["CACHE", "LIST", "SETTINGS", "STATE", "Change", "Workspace"]

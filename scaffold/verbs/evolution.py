@@ -10,6 +10,7 @@ from scaffold.core.diagnostics import ScaffoldError
 from scaffold.core.differences import Side
 from scaffold.core.evolve import Evolution, Part, evolve
 from scaffold.core.files import OPTIONS, is_installed, vocabulary
+from scaffold.core.settings import SECTIONS
 from scaffold.shell import descriptors
 
 if TYPE_CHECKING:
@@ -22,18 +23,18 @@ if TYPE_CHECKING:
     from scaffold.shell.workspace import Workspace
     from scaffold.verbs.generate import Wanted
 
-# Tables of components: what `--rename stores.cart=basket` begins with is no RPC.
-_TABLES = ("stores.", "processes.")
-
 
 def evolution(workspace: Workspace, what: Wanted, plan: Plan, snapshot: Snapshot, wishes: Wishes) -> Evolution:
     """Compare what every component was generated from with what it is to be generated from.
 
     Raises ScaffoldError for renames of what is not there.
     """
-    renames = {old: new for old, new in wishes.renames.items() if not old.startswith(_TABLES)}
+    renames = {old: new for old, new in wishes.renames.items() if not old.startswith(SECTIONS)}
     everything = bool(renames or wishes.no_renames)
-    return evolve(tuple(_Parts(workspace, what, plan, snapshot, everything).parts()), renames, wishes.no_renames)
+    # Of handlers that are to go to the attic anyway, nobody is asked where they belong.
+    gone = "" if wishes.keep_handlers else wishes.vacate
+    parts = (p for p in _Parts(workspace, what, plan, snapshot, everything).parts() if p.unit.path != gone)
+    return evolve(tuple(parts), renames, wishes.no_renames)
 
 
 class _Parts:
@@ -118,7 +119,7 @@ class _Parts:
         """What names stand for in the API as it was."""
         there = _narrowed(self._what.settings, api)
         old = next(u for u in there.components() if u.name == unit.name)
-        return vocabulary(replace(old, services=services), api, there)
+        return vocabulary(replace(old, services=services), api, there, self._what.recorded)
 
     def _sources(self, unit: Unit) -> Iterable[Source]:
         """The user's own files of a component. One that is no Python names nothing that could be seen."""

@@ -11,14 +11,16 @@ from scaffold.core import analyse, settings, usages
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
 from scaffold.core.files import component_files
 from scaffold.core.plan import Plan, Wishes, make_plan
+from scaffold.core.recorded import HANDLERS, NOTHING, recorded
 from scaffold.core.render import Artifact, Renderer
 from scaffold.shell import data, protoc, skeleton, templates
 from scaffold.shell.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from scaffold.core.api import Api
+    from scaffold.core.recorded import Recorded
     from scaffold.core.settings import Settings, Unit
     from scaffold.core.view import ComponentFiles
 
@@ -32,6 +34,7 @@ class Wanted:
     artifacts: tuple[Artifact, ...]
     notes: tuple[Diagnostic, ...]
     inputs: tuple[Path, ...]
+    recorded: Mapping[str, Recorded]
 
 
 def open_workspace(start: Path) -> tuple[Workspace, Settings]:
@@ -40,34 +43,58 @@ def open_workspace(start: Path) -> tuple[Workspace, Settings]:
     return workspace, settings.load(workspace.text, __version__)
 
 
-def wanted(workspace: Workspace, configuration: Settings, extra_roots: Sequence[tuple[str, Path]] = ()) -> Wanted:
-    """Compile the protos of every component and render what should exist. Nothing is written."""
+def wanted(
+    workspace: Workspace,
+    configuration: Settings,
+    extra_roots: Sequence[tuple[str, Path]] = (),
+    *,
+    fresh: str = "",
+    formerly: Unit | None = None,
+) -> Wanted:
+    """Compile the protos of every component and render what should exist. Nothing is written.
+
+    ``fresh`` is a component whose skeleton is needed as it would be made today; those of others are only made where they
+    never were. ``formerly`` is what that component was before it got its name.
+    """
     roots = (*workspace.roots(configuration.protos.roots), *extra_roots)
     api, serialized = compile_api(roots, [p for unit in configuration.components() for p in unit.protos])
-    units = [with_services(unit, api) for unit in configuration.components()]
+    listed = [(entry.path, entry.rpc) for entry in workspace.listed().values()]
+    roots_of_handlers = {u.name: u.root for u in configuration.own()} | ({fresh: formerly.root} if formerly else {})
+    known = {name: recorded(root, listed) for name, root in roots_of_handlers.items()}
+    units = [with_services(unit, api, known.get(unit.name, NOTHING)) for unit in configuration.components()]
     ScaffoldError.raise_if([problem for unit in units for problem in _missing_services(unit, api)])
     configuration = _with_services(configuration, units)
     folder = data.folder("templates")
     own = [unit for unit in units if not unit.external]
     runtimes = {kind: templates.runtime(folder, kind) for kind in sorted({unit.kind for unit in own})}
-    components = [component_files(u, api, configuration, serialized, runtimes[u.kind]) for u in own]
+    components = [component_files(u, api, configuration, serialized, runtimes[u.kind], known) for u in own]
     renderer = Renderer(templates.loader(folder))
     artifacts: list[Artifact] = []
     for component in components:
         artifacts += map(renderer.artifact, component.files)
-        artifacts += _skeleton(workspace, component, folder / component.unit.kind)
+        artifacts += _skeleton(workspace, component, folder / component.unit.kind, fresh=fresh)
     notes = (*settings.notes(configuration, text=workspace.text), *protoc.shadowed(roots))
-    return Wanted(configuration, api, tuple(artifacts), notes, tuple(_inputs(workspace, roots, api, folder)))
+    return Wanted(configuration, api, tuple(artifacts), notes, tuple(_inputs(workspace, roots, api, folder)), known)
 
 
-def plan_of(workspace: Workspace, what: Wanted, wishes: Wishes | None = None) -> Plan:
+def plan_of(
+    workspace: Workspace,
+    what: Wanted,
+    wishes: Wishes | None = None,
+    *,
+    moves: Mapping[str, str] | None = None,
+    made: Mapping[str, bytes] | None = None,
+    strangers: frozenset[str] = frozenset(),
+) -> Plan:
     """The changes between what should exist and what is on disk, with what the user asked for.
 
-    Raises ScaffoldError for a handler that is no Python, and for wishes that name what is not there.
+    ``moves``, ``made`` and the ``strangers`` that they may name are those of a component that gets another name. Raises
+    ScaffoldError for a handler that is no Python, and for wishes that name what is not there.
     """
     wishes = wishes or Wishes()
-    snapshot = workspace.snapshot(a.path for a in what.artifacts)
-    plan = make_plan(what.artifacts, snapshot, what.notes, wishes=wishes)
+    moves = dict(moves or {})
+    snapshot = replace(workspace.snapshot([*(a.path for a in what.artifacts), *moves]), strangers=strangers)
+    plan = make_plan(what.artifacts, snapshot, what.notes, wishes=wishes, moves=moves, made=made)
     ScaffoldError.raise_if(_not_python(plan))
     if all(change.action == "keep" for change in plan.changes) and not (wishes.renames or wishes.no_renames):
         return plan
@@ -75,8 +102,9 @@ def plan_of(workspace: Workspace, what: Wanted, wishes: Wishes | None = None) ->
 
     found = evolution(workspace, what, plan, snapshot, wishes)
     if found.moves or found.decisions:
+        moves |= found.moves
         plan = make_plan(
-            what.artifacts, snapshot, what.notes, wishes=wishes, moves=found.moves, decisions=found.decisions
+            what.artifacts, snapshot, what.notes, wishes=wishes, moves=moves, made=made, decisions=found.decisions
         )
     return replace(plan, evolution=found)
 
@@ -97,11 +125,15 @@ def compile_api(roots: Sequence[tuple[str, Path]], protos: Sequence[str]) -> tup
     return api, dict(analyse.serialized_files(descriptor_set, [f.name for f in api.files]))
 
 
-def with_services(unit: Unit, api: Api) -> Unit:
-    """The unit with its services: those named in settings, else every one of its files, in their order."""
+def with_services(unit: Unit, api: Api, known: Recorded = NOTHING) -> Unit:
+    """The unit with its services: those named in settings, else every one of its files, in their order.
+
+    Then the first is the one that has been the first so far: it is the one that has ``handlers/`` and ``Client``.
+    """
     if unit.services:
         return unit
-    return replace(unit, services=tuple(s.full_name for p in unit.protos for s in api.services if s.file == p))
+    found = [s.full_name for p in unit.protos for s in api.services if s.file == p]
+    return replace(unit, services=tuple(sorted(found, key=lambda name: known.folders.get(name) != HANDLERS)))
 
 
 def _with_services(configuration: Settings, units: Sequence[Unit]) -> Settings:
@@ -130,12 +162,12 @@ def service_not_found(name: str, here: Sequence[str], protos: Sequence[str]) -> 
     )
 
 
-def _skeleton(workspace: Workspace, component: ComponentFiles, template: Path) -> list[Artifact]:
+def _skeleton(workspace: Workspace, component: ComponentFiles, template: Path, *, fresh: str) -> list[Artifact]:
     """The skeleton's files; cookiecutter runs only where one of them was never made."""
     unit = component.unit
     names = skeleton.paths(template, unit.package)
     listed = workspace.listed()
-    if all(f"{unit.path}/{n}" in listed or workspace.exists(f"{unit.path}/{n}") for n in names):
+    if unit.name != fresh and all(f"{unit.path}/{n}" in listed or workspace.exists(f"{unit.path}/{n}") for n in names):
         made = dict.fromkeys(names, b"")
     else:
         made = skeleton.make(template, component.skeleton.context)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from scaffold import __version__
 from scaffold.core.diagnostics import Diagnostic, ScaffoldError
 from scaffold.core.plan import Wishes
+from scaffold.core.settings import SECTIONS
 from scaffold.verbs.generate import open_workspace, plan_of, wanted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from scaffold.core.plan import Plan
+    from scaffold.core.settings import Settings
     from scaffold.shell.workspace import Workspace
+    from scaffold.verbs.generate import Wanted
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,7 @@ _NOTHING = Typed()
 def plan(start: Path, typed: Typed = _NOTHING) -> Outcome:
     """What `regen` would do. Nothing is written. Raises ScaffoldError."""
     workspace, settings = open_workspace(start)
-    what = wanted(workspace, settings)
-    return Outcome(plan_of(workspace, what, typed.wishes(workspace, start)), written=False)
+    return Outcome(_prepare(workspace, settings, typed.wishes(workspace, start))[1], written=False)
 
 
 def regen(start: Path, typed: Typed = _NOTHING) -> Outcome:
@@ -83,13 +85,26 @@ def regen(start: Path, typed: Typed = _NOTHING) -> Outcome:
     begun = time.time_ns()
     workspace, settings = open_workspace(start)
     with workspace.locked():
-        what = wanted(workspace, settings)
-        outcome = plan_of(workspace, what, typed.wishes(workspace, start))
+        what, outcome, text = _prepare(workspace, settings, typed.wishes(workspace, start))
         if outcome.blocked:
             return Outcome(outcome, written=False)
-        workspace.apply(outcome)
-        if outcome.orphans or outcome.notes:
+        workspace.apply(outcome, text)
+        if outcome.orphans or outcome.notes or text is not None:
             workspace.forget()  # what there is to say is said every time
         else:
             workspace.remember(what.inputs, outcome, __version__, begun)
         return Outcome(outcome, written=bool(outcome.writes))
+
+
+def _prepare(workspace: Workspace, settings: Settings, wishes: Wishes) -> tuple[Wanted, Plan, str | None]:
+    """What should exist, the plan, and the new text of scaffold.toml where it changes."""
+    if not any(old.startswith(SECTIONS) for old in wishes.renames):
+        what = wanted(workspace, settings)
+        return what, plan_of(workspace, what, wishes), None
+    from scaffold.verbs import rename  # rarely
+
+    renaming = rename.asked(wishes.renames, workspace, settings)
+    assert renaming is not None
+    command = f"scaffold regen --rename {next(iter(wishes.renames))}={renaming.new.name}"
+    what, plan_ = rename.prepare(workspace, renaming, replace(wishes, command=command))
+    return what, plan_, renaming.after if renaming.after != workspace.text else None

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,14 @@ def change(path: str, action: Action, after: str | None = "new\n", owner: Owner 
 
 
 def apply(root: Path, *changes: Change, settings: str | None = None) -> None:
+    """Carry changes out, each from what is there now."""
+    there = tuple(replace(c, before=_bytes(root / c.path)) for c in changes)
     listing = tuple(Listed(c.path, c.owner) for c in changes if c.action != "delete")
-    Workspace.find(root).apply(Plan(changes, listing), settings)
+    Workspace.find(root).apply(Plan(there, listing), settings)
+
+
+def _bytes(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
 
 
 # Reading.
@@ -50,16 +57,7 @@ def test_its_text_is_as_it_stands(root: Path) -> None:
 def test_the_list(root: Path) -> None:
     workspace = Workspace.find(root)
     assert workspace.listed() == {}
-    lines = [
-        "a.py\tgenerated",
-        "b.py\tstub\tp.S.R",
-        "c.py\tyours",
-        "a.py\tgenerated",
-        "nonsense",
-        "",
-        "d.py\tnobody",
-        "# x\tyours",
-    ]
+    lines = ["a.py\tgenerated", "b.py\tstub\tp.S.R", "c.py\tyours", "a.py\tgenerated", "", "# x\tyours"]
     write(root, {".scaffold/files": LIST_HEADER})
     (root / ".scaffold/files").write_text(LIST_HEADER + "\r\n".join(lines), encoding="utf-8")
     assert workspace.listed() == {
@@ -67,6 +65,84 @@ def test_the_list(root: Path) -> None:
         "b.py": Listed("b.py", "stub", "p.S.R"),
         "c.py": Listed("c.py", "yours"),
     }
+
+
+def test_a_path_that_a_merge_lists_twice_belongs_to_whoever_allows_less(root: Path) -> None:
+    write(root, {".scaffold/files": "a.py\tgenerated\na.py\tyours\nb.py\tstub\tp.S.B\nb.py\tstub\tp.S.A\n"})
+    listed = Workspace.find(root).listed()
+    assert listed == {"a.py": Listed("a.py", "yours"), "b.py": Listed("b.py", "stub", "p.S.A")}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "nonsense", "a.py\tnobody", "a.py", "a.py\tgenerated\tp.S.R\tmore", "../a.py\tgenerated", "/etc/hosts\tgenerated",
+        "a/../../b.py\tstub", "a/./b.py\tyours", ".\tgenerated", "\tgenerated", ".scaffold/attic/x.py\tgenerated",
+        "a//b.py\tgenerated", "<<<<<<< HEAD",
+    ],
+)  # fmt: skip
+def test_a_list_that_was_damaged(line: str, root: Path) -> None:
+    """A line that scaffold never wrote: nothing is read, deleted or guessed."""
+    write(root.parent, {"a.py": stamp.generated("a.py", "o", "x\n")})
+    write(root, {".scaffold/files": f"b.py\tyours\n{line}\n"})
+    for use in (Workspace.find(root).listed, lambda: Workspace.find(root).snapshot([])):
+        with pytest.raises(ScaffoldError) as caught:
+            use()
+        (found,) = caught.value.diagnostics
+        assert (found.slug, found.where) == ("list-damaged", Location(".scaffold/files", 2))
+        assert found.remedy
+
+
+def test_a_folder_that_leads_out_of_the_workspace(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    outside = write(tmp_path_factory.mktemp("outside"), {"gen/a.py": "theirs\n"})
+    write(root, {"services/b.py": "b\n", ".scaffold/files": "services/cart/gen/old.py\tgenerated\n"})
+    (root / "services/cart").symlink_to(outside)
+    with pytest.raises(ScaffoldError) as caught:
+        Workspace.find(root).snapshot(["services/cart/gen/a.py", "services/cart/x.py", "services/b.py"])
+    (found,) = caught.value.diagnostics
+    assert (found.slug, found.where) == ("leads-outside", Location("services/cart"))
+    with pytest.raises(ScaffoldError, match="leads-outside"):
+        apply(root, change("services/cart/new.py", "create"))
+    assert contents(outside) == {"gen/a.py": b"theirs\n"}
+
+
+def test_a_folder_that_leads_elsewhere_in_the_workspace(root: Path) -> None:
+    write(root, {"apps/cart/a.py": "a\n"})
+    (root / "services").symlink_to(root / "apps")
+    assert Workspace.find(root).snapshot(["services/cart/a.py"]).files == {"services/cart/a.py": b"a\n"}
+
+
+def test_a_file_that_leads_out_of_the_workspace_is_not_read(
+    root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    outside = write(tmp_path_factory.mktemp("outside"), {"secret": "secret\n"}) / "secret"
+    (root / "a.py").symlink_to(outside)
+    assert Workspace.find(root).snapshot(["a.py"]).files == {"a.py": os.fsencode(outside)}
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "place"),
+    [
+        ("services/cart/Handlers/x.txt", "services/cart/handlers/get.py", "services/cart/Handlers"),
+        ("services/cart/Get.py", "services/cart/get.py", "services/cart/Get.py"),
+        ("Services/x", "services/cart/get.py", "Services"),
+    ],
+)
+def test_a_path_that_differs_by_case_only(there: str, wanted: str, place: str, root: Path) -> None:
+    write(root, {there: "mine\n"})
+    with pytest.raises(ScaffoldError) as caught:
+        Workspace.find(root).snapshot([wanted])
+    (found,) = caught.value.diagnostics
+    assert (found.slug, found.where) == ("differs-by-case", Location(place))
+
+
+def test_strangers(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What is below a folder and not listed; what tools leave there is nobody's, and links are not followed."""
+    outside = write(tmp_path_factory.mktemp("outside"), {"x": "x"})
+    files = ["a/listed.py", "a/mine.py", "a/b/cart.db", "a/__pycache__/x.pyc", "a/.venv/x", "b/other.py"]
+    write(root, {**dict.fromkeys(files, "x"), ".scaffold/files": "a/listed.py\tyours\n"})
+    (root / "a/link").symlink_to(outside)
+    assert Workspace.find(root).strangers("a") == ("a/b/cart.db", "a/link", "a/mine.py")
 
 
 def test_a_snapshot_reads_what_is_wanted_and_what_is_listed(root: Path) -> None:
