@@ -10,7 +10,7 @@ from scaffold import __version__
 from scaffold.core import analyse, settings, usages
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
 from scaffold.core.files import component_files
-from scaffold.core.plan import Plan, Wishes, make_plan
+from scaffold.core.plan import Plan, Snapshot, Wishes, make_plan
 from scaffold.core.recorded import HANDLERS, NOTHING, recorded
 from scaffold.core.render import Artifact, Renderer
 from scaffold.shell import data, protoc, skeleton, templates
@@ -93,7 +93,7 @@ def plan_of(
     """
     wishes = wishes or Wishes()
     moves = dict(moves or {})
-    snapshot = replace(workspace.snapshot([*(a.path for a in what.artifacts), *moves]), strangers=strangers)
+    snapshot = replace(_snapshot(workspace, what, moves), strangers=strangers)
     plan = make_plan(what.artifacts, snapshot, what.notes, wishes=wishes, moves=moves, made=made)
     ScaffoldError.raise_if(_not_python(plan))
     if all(change.action == "keep" for change in plan.changes) and not (wishes.renames or wishes.no_renames):
@@ -107,6 +107,17 @@ def plan_of(
             what.artifacts, snapshot, what.notes, wishes=wishes, moves=moves, made=made, decisions=found.decisions
         )
     return replace(plan, evolution=found)
+
+
+def _snapshot(workspace: Workspace, what: Wanted, moves: Mapping[str, str]) -> Snapshot:
+    """What is on disk at the paths that matter, and what is ours although the list has lost it."""
+    snapshot = workspace.snapshot([*(a.path for a in what.artifacts), *moves])
+    living = {a.origin.partition("#")[2] for a in what.artifacts if a.rpc}
+    strays = workspace.strays(snapshot.files.keys(), living)
+    if not strays:
+        return snapshot
+    files, listed = {**snapshot.files, **workspace.read(strays)}, {**snapshot.listed, **strays}
+    return replace(snapshot, files=files, listed=listed)
 
 
 def _not_python(plan: Plan) -> Iterator[Diagnostic]:

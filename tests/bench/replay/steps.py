@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scaffold.core import attic
 from scaffold.core.diagnostics import ScaffoldError
-from scaffold.shell.workspace import ATTIC, CACHE, Workspace
+from scaffold.shell.workspace import CACHE, Workspace
 from scaffold.verbs.generate import open_workspace, wanted
 from scaffold.verbs.regen import Typed, plan, regen
 from tests.bench.replay import judge
@@ -128,7 +129,7 @@ def _take_note(done: Plan, root: Path, person: Person) -> None:
     """Tell the person where the plan said that files of theirs would go; what it did not say counts as lost."""
     moved = {change.source: change.path for change in done.changes if change.action == "move"}
     for change in done.archived:
-        places = (folder / change.path for folder in (root / ATTIC).iterdir())
+        places = (folder / change.path for folder in (root / attic.FOLDER).iterdir())
         archived = next((p for p in places if p.is_file() and p.read_bytes() == change.before), None)
         if archived is not None:
             moved[change.path] = archived.relative_to(root).as_posix()
