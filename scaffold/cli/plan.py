@@ -31,8 +31,8 @@ def command(diff: bool, form: str, renames: tuple[str, ...], no_renames: tuple[s
         return outcome.exit_code
     console.show_evolution(outcome.plan.evolution)
     console.show_changes(outcome.plan, diff=diff)
-    console.show_diagnostics((*outcome.plan.notes, *outcome.plan.open), sys.stdout)
+    console.show_diagnostics((*outcome.plan.notes, *console.decisions(outcome.plan)), sys.stdout)
     console.say(f"files: {console.counts(outcome.plan)}")
-    if outcome.plan.writes:
+    if outcome.plan.writes or outcome.plan.decisions:
         console.say("Nothing was written." + ("" if diff else " `scaffold plan --diff` shows the lines."))
     return outcome.exit_code

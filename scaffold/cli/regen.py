@@ -47,7 +47,7 @@ def command(
     outcome = regen(Path.cwd(), Typed(prune=prune, force=forced, renames=renames, no_renames=no_renames))
     console.show_evolution(outcome.plan.evolution, short=True)
     console.show_changes(outcome.plan)
-    console.show_diagnostics((*outcome.plan.notes, *outcome.plan.open), sys.stdout)
+    console.show_diagnostics((*outcome.plan.notes, *console.decisions(outcome.plan)), sys.stdout)
     console.say(f"files: {console.counts(outcome.plan)}")
     if outcome.plan.blocked:
         console.say("Nothing was written.")

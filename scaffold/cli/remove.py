@@ -16,7 +16,7 @@ def command(name: str, yes: bool) -> int:
     Shows what goes and what stays, and asks. What you wrote goes to the attic; protos, databases and files that scaffold
     has not made stay where they are. Refused while another component uses it.
     """
-    from scaffold.cli.clearing import asker, show_written
+    from scaffold.cli.burn import asker, show_written
     from scaffold.verbs.burn import remove
 
     return show_written(remove(Path.cwd(), name, asker(yes=yes)))

@@ -283,7 +283,9 @@ class _Comparer:
         if moved:
             names = ", ".join(_last(o) for o, _ in moved)
             verb = "have" if len(moved) > 1 else "has"
-            parts.append(f"{names} {verb} the same fields under {'their' if len(moved) > 1 else 'its'} new name")
+            parts.append(
+                f"{names} {verb} the same fields under {'their new names' if len(moved) > 1 else 'its new name'}"
+            )
             added = [f"{_last(n)}.{f}" for o, n in moved for f in self._added_fields(o, n)]
             if added:
                 parts[-1] += f" (and {', '.join(added)})"
@@ -359,7 +361,8 @@ class _Comparer:
             twin = self._twin(name)
             new = self._new.api.message_by_name.get(twin)
             if new is None:
-                yield Difference("remove", "message", name, "", breaks=True)
+                if not self._is_inside(name):
+                    yield Difference("remove", "message", name, "", breaks=True)
                 continue
             taken.add(twin)
             if _last(name) != _last(twin):
@@ -371,8 +374,18 @@ class _Comparer:
                 yield Difference("option", "message", name, twin, where=new.where)
             yield from self._of_fields(old, new)
         for name, new in self._new.messages.items():
-            if name not in taken:
+            if name not in taken and not self._is_inside(name):
                 yield Difference("add", "message", "", name, where=new.where)
+
+    @cached_property
+    def _came(self) -> set[str]:
+        """Messages that are new. To be asked for when it is known which is which."""
+        return self._new.messages.keys() - {self._twin(name) for name in self._old.messages}
+
+    def _is_inside(self, name: str) -> bool:
+        """Whether something is declared in a message that is gone, or came, with all that is in it."""
+        parent = name.rpartition(".")[0]
+        return (parent in self._old.messages and not self._twin(parent)) or parent in self._came
 
     def _of_fields(self, old: Message, new: Message) -> Iterator[Difference]:
         pairs = _paired_fields(old, new)
@@ -440,7 +453,8 @@ class _Comparer:
             twin = self._twin(name)
             new = self._new.api.enum_by_name.get(twin)
             if new is None:
-                yield Difference("remove", "enum", name, "", breaks=True)
+                if not self._is_inside(name):
+                    yield Difference("remove", "enum", name, "", breaks=True)
                 continue
             taken.add(twin)
             if _last(name) != _last(twin):
@@ -453,7 +467,7 @@ class _Comparer:
                 yield Difference("option", "enum", name, twin, where=new.where)
             yield from self._of_values(old, new)
         for name, new in self._new.enums.items():
-            if name not in taken:
+            if name not in taken and not self._is_inside(name):
                 yield Difference("add", "enum", "", name, where=new.where)
 
     def _of_values(self, old: Enum, new: Enum) -> Iterator[Difference]:

@@ -7,32 +7,21 @@ question that would carry something of the user's; to all others the answer make
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from scaffold.core import naming, shapes
-from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
+from scaffold.core import shapes
+from scaffold.core.diagnostics import Diagnostic, Location
 from scaffold.core.differences import Comparison, Difference, Side, compare
+from scaffold.core.lines import Line, Lines, Part, distinct
+from scaffold.core.renames import Answers, methods, short
 from scaffold.core.rows import Reads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from scaffold.core.api import Api, Method
-    from scaffold.core.settings import Unit
-    from scaffold.core.usages import Source, Use, Vocabulary
 
 SETTINGS = "scaffold.toml"
-
-
-@dataclass(frozen=True, order=True)
-class Line:
-    """A line of the user's. ``at_start`` says that its component does not start while it stands like this."""
-
-    path: str
-    line: int
-    text: str
-    at_start: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,13 +33,23 @@ class Caller:
 
 
 @dataclass(frozen=True)
+class Move:
+    """A file of the user's that goes along with a rename, and how many lines it has."""
+
+    source: str
+    target: str
+    lines: int = 0
+
+
+@dataclass(frozen=True)
 class Item:
     """One thing that changed, and what it means for what is the user's.
 
     ``title`` names it, ``notes`` say more. ``rows`` is what becomes of rows that are stored, empty where none has it.
-    ``edit`` says that the lines, and those of the callers, have to be edited; else they only name what changed. Of a
-    rename, ``why`` is its evidence, ``moves`` the files that it carries (old path, new path), ``commands`` those that
-    decide it, yes and no: none where it is decided, or where there is nothing to carry.
+    ``edit`` says that the lines, and those of the callers, have to be edited; else they only name what changed:
+    ``about`` is what they name. ``along`` are messages that came, went or were renamed with an RPC. Of a rename, ``why``
+    is its evidence, ``moves`` the files that it carries, ``commands`` those that decide it, yes and no: none where it is
+    decided, or where there is nothing to carry.
     """
 
     difference: Difference
@@ -61,8 +60,10 @@ class Item:
     lines: tuple[Line, ...] = ()
     callers: tuple[Caller, ...] = ()
     why: str = ""
-    moves: tuple[tuple[str, str], ...] = ()
+    moves: tuple[Move, ...] = ()
     commands: tuple[str, ...] = ()
+    about: str = ""
+    along: tuple[str, ...] = ()
 
     @property
     def proposed(self) -> bool:
@@ -92,39 +93,28 @@ class Evolution:
     moves: Mapping[str, str] = field(default_factory=dict)
     decisions: tuple[Diagnostic, ...] = ()
 
-
-@dataclass(frozen=True)
-class Part:
-    """What has to be known of one component.
-
-    ``before`` is None where nothing changed, or where nobody knows what it was. ``handlers`` are the files of RPCs that
-    are there, ``theirs`` those of them with code of the user's; ``targets`` are the files that RPCs have from now on,
-    ``free`` those of them where nothing of the user's stands. ``words`` are those of the API as it was: it is what the
-    sources were written for. ``comments`` are the RPCs whose untouched stubs follow where only comments changed; None
-    where it is not so.
-    """
-
-    unit: Unit
-    before: Side | None = None
-    after: Side | None = None
-    handlers: Mapping[str, str] = field(default_factory=dict)
-    theirs: frozenset[str] = frozenset()
-    targets: Mapping[str, str] = field(default_factory=dict)
-    free: frozenset[str] = frozenset()
-    words: Vocabulary | None = None
-    sources: tuple[Source, ...] = ()
-    comments: tuple[str, ...] | None = None
+    @property
+    def pending(self) -> tuple[Move, ...]:
+        """What renames would carry of which nobody has said whether they are any."""
+        return tuple(move for s in self.sections for item in s.items if item.proposed for move in item.moves)
 
 
-def evolve(parts: Sequence[Part], renames: Mapping[str, str], no_renames: Iterable[str] = ()) -> Evolution:
+def evolve(
+    parts: Sequence[Part],
+    renames: Mapping[str, str],
+    no_renames: Iterable[str] = (),
+    places: Mapping[str, str] | None = None,
+) -> Evolution:
     """Say what changed. ``renames`` and ``no_renames`` are as the user typed them.
+
+    ``places`` are the paths of protos that a user would open, by the names that they are imported by.
 
     Raises ScaffoldError where they name what does not exist.
     """
     changed = [p for p in parts if p.before is not None and p.after is not None]
-    answers = _Answers(parts, renames, no_renames)
-    found = [_Part(part, answers) for part in changed]
-    callers = {part.unit.name: _Lines(part) for part in parts if part.words is not None}
+    answers = Answers(parts, renames, no_renames)
+    found = [_Part(part, answers, places or {}) for part in changed]
+    callers = {part.unit.name: Lines(part) for part in parts if part.words is not None}
     sections: dict[str, Section] = {}
     for one in found:
         users = {p.unit.name: callers[p.unit.name] for p in parts if one.part.unit.name in p.unit.uses and p.words}
@@ -134,13 +124,29 @@ def evolve(parts: Sequence[Part], renames: Mapping[str, str], no_renames: Iterab
             kind = "external" if unit.external else unit.kind
             sections[unit.name] = Section(unit.name, kind, unit.uses, items)
     for part in parts:
-        if part.comments is not None and part.unit.name not in sections:
-            sections[part.unit.name] = Section(part.unit.name, part.unit.kind, part.unit.uses, (_comments(part),))
-    return Evolution(
-        tuple(_with_edits(parts, sections)),
-        {new: old for moves in (*(one.moves for one in found), answers.adopted) for old, new in moves},
-        tuple(d for one in found for d in one.decisions),
-    )
+        unit = part.unit
+        if part.comments is not None and unit.name not in sections:
+            sections[unit.name] = Section(unit.name, unit.kind, unit.uses, (_comments(part),))
+        adopted = tuple(_adopted(*one) for one in answers.adopted if one[0] is part)
+        if adopted:
+            known = sections.get(unit.name, Section(unit.name, unit.kind, unit.uses))
+            sections[unit.name] = replace(known, items=(*known.items, *adopted))
+    moves = [move for one in found for move in one.moves]
+    moves += [(part.handlers[old], part.targets[new]) for part, old, new in answers.adopted]
+    decisions = tuple(d for one in found for d in one.decisions)
+    return Evolution(tuple(_with_edits(parts, sections)), {new: old for old, new in moves}, decisions)
+
+
+def _adopted(part: Part, orphan: str, rpc: str) -> Item:
+    """A rename of which the API says nothing any more: the handler was an orphan."""
+    source, target = part.handlers[orphan], part.targets[rpc]
+    there = Lines(part) if part.words else None
+    found = [*there.of_handler(orphan, source, "rename"), *there.of_unknown(source)] if there else []
+    lines = tuple(replace(line, path=target if line.path == source else line.path) for line in distinct(found))
+    title = f"{short(orphan)} -> {rpc.rpartition('.')[2]}"
+    length = next((source_.length for source_ in part.sources if source_.path == source), 0)
+    difference = Difference("rename", "rpc", orphan, rpc, title, breaks=True)
+    return Item(difference, title, edit=True, lines=lines, moves=(Move(source, target, length),))
 
 
 def _comments(part: Part) -> Item:
@@ -158,146 +164,11 @@ def _with_edits(parts: Sequence[Part], sections: Mapping[str, Section]) -> Itera
                 edits.setdefault(caller.component, set()).update(caller.lines)
     for part in parts:
         name = part.unit.name
-        lines = _sorted(edits.get(name, ()))
+        lines = distinct(edits.get(name, ()))
         if name in sections:
             yield replace(sections[name], edits=lines)
         elif lines:
             yield Section(name, part.unit.kind, part.unit.uses, (), lines)
-
-
-# What the user said.
-
-
-class _Answers:
-    """What was typed, by full names. Raises ScaffoldError with everything that does not exist."""
-
-    def __init__(self, parts: Sequence[Part], renames: Mapping[str, str], no_renames: Iterable[str]) -> None:
-        self.renames: dict[str, str] = {}  # RPCs
-        self.services: dict[str, str] = {}
-        self.declined: set[str] = set()
-        self.adopted: list[tuple[str, str]] = []  # files of orphans, and where they go
-        self._parts = parts
-        self._problems: list[Diagnostic] = []
-        for old, new in renames.items():
-            self._rename(old, new)
-        for old in no_renames:
-            name, _ = self._find(old)
-            if old in renames:
-                self._problem(f"{old} is said to be renamed, and not to be", "take one of the two options out")
-            elif name:
-                self.declined.add(name)
-        ScaffoldError.raise_if(self._problems)
-
-    def typed(self, name: str) -> str:
-        """The shortest that can be typed for an old name and means nothing else, an orphan's of another service, say."""
-        known = {old for part in self._parts for old in _old_names(part)}
-        short = (
-            name.rpartition(".")[2] if any(name in p.before.services for p in self._parts if p.before) else _short(name)
-        )
-        return short if sum(_says(short, old) for old in known) == 1 else name
-
-    def _rename(self, old: str, new: str) -> None:
-        name, part = self._find(old)
-        if part is None or part.after is None:
-            return
-        if name not in set(_names(part.before)):
-            self._adopt(name, new, part)
-            return
-        services = {service for p in self._parts if p.before for service in p.before.services}
-        if name in services:
-            known, gone = list(part.after.services), name not in part.after.services
-            came = [s for s in known if s not in services]
-        else:
-            before = {m.full_name for p in self._parts if p.before for m in _methods(p.before)}
-            known = [m.full_name for m in _methods(part.after)]
-            came, gone = [m for m in known if m not in before], name not in known
-        kind = "service" if name in services else "RPC"
-        if not gone:
-            self._problem(
-                f"{_short(name)} is still in the API", "a rename is of what is gone: `scaffold plan` says what is"
-            )
-            return
-        service = name.rpartition(".")[0]
-        matching = [full for full in came if _says(new, full)]
-        same_service = [m for m in matching if m.rpartition(".")[0] == service]
-        matching = same_service if len(same_service) == 1 else matching
-        if len(matching) != 1:
-            self._no_target(new, kind, known, came, matching)
-        elif matching[0] in {*self.renames.values(), *self.services.values()}:
-            self._problem(f"two are to become {_short(matching[0])}", "one handler has one RPC: take one option out")
-        else:
-            (self.services if kind == "service" else self.renames)[name] = matching[0]
-
-    def _adopt(self, orphan: str, new: str, part: Part) -> None:
-        """A handler that lost its RPC in an earlier run gets one that nobody has written yet."""
-        assert part.after is not None
-        known = [m.full_name for m in _methods(part.after)]
-        waiting = [name for name in known if part.targets.get(name) in part.free]
-        matching = [name for name in waiting if _says(new, name)]
-        if len(matching) != 1:
-            self._no_target(new, "RPC", known, waiting, matching)
-            return
-        self.adopted.append((part.handlers[orphan], part.targets[matching[0]]))
-
-    def _no_target(
-        self, new: str, kind: str, known: Sequence[str], came: Sequence[str], matching: Sequence[str]
-    ) -> None:
-        if len(matching) > 1:
-            self._problem(f"{new} can be {' or '.join(matching)}", "write the full name")
-            return
-        if any(_says(new, full) for full in known):
-            self._problem(f"{new} was in the API before: what it does has a handler", _choice(new, came, "new are"))
-            return
-        self._problem(f"there is no {kind} {new} in the API", _choice(new, came, "new are"))
-
-    def _find(self, old: str) -> tuple[str, Part | None]:
-        """The RPC or service that was, and its component; nothing, and a problem more, where there is none."""
-        found = [(name, part) for part in self._parts for name in _old_names(part) if _says(old, name)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            names = " or ".join(name for name, _ in found)
-            self._problem(f"{old} can be {names}", "write the full name")
-            return "", None
-        gone = [n for part in self._parts for n in _names(part.before) if n not in set(_names(part.after))]
-        self._problem(
-            f"there was no {old} when this was generated the last time, or it was renamed already",
-            _choice(old, gone, "gone are"),
-        )
-        return "", None
-
-    def _problem(self, message: str, remedy: str) -> None:
-        self._problems.append(Diagnostic("unknown-rename", message, None, remedy))
-
-
-def _choice(given: str, names: Sequence[str], what: str) -> str:
-    shown = [_short(name) for name in names]
-    close = get_close_matches(given, [*shown, *(name.rpartition(".")[2] for name in shown)], n=1)
-    if close:
-        return f'did you mean "{close[0]}"?'
-    return f"{what}: {', '.join(shown)}" if shown else f"{what}: none"
-
-
-def _names(side: Side | None) -> Iterator[str]:
-    if side is not None:
-        yield from side.services
-        yield from (m.full_name for m in _methods(side))
-
-
-def _old_names(part: Part) -> Iterator[str]:
-    """What can have been renamed: services and RPCs that were, and those of orphans."""
-    names = [*_names(part.before), *_names(part.after)]
-    yield from dict.fromkeys(_names(part.before))
-    yield from (rpc for rpc, path in part.handlers.items() if path in part.theirs and rpc not in names)
-
-
-def _methods(side: Side) -> list[Method]:
-    return [m for name in side.services for m in side.service(name).methods]
-
-
-def _says(typed: str, full_name: str) -> bool:
-    """Whether somebody who typed a name can mean this one: it ends in it."""
-    return full_name == typed or full_name.endswith(f".{typed}")
 
 
 # One component.
@@ -306,13 +177,14 @@ def _says(typed: str, full_name: str) -> bool:
 class _Part:
     """A component whose API changed: which renames there are, what they carry, and what there is to say of each change."""
 
-    def __init__(self, part: Part, answers: _Answers) -> None:
+    def __init__(self, part: Part, answers: Answers, places: Mapping[str, str]) -> None:
         assert part.before is not None and part.after is not None
         self.part = part
+        self._places = places
         self._answers = answers
         self._before, self._after = part.before, part.after
         first = compare(self._before, self._after)
-        own = {m.full_name for m in _methods(self._before)}
+        own = {m.full_name for m in methods(self._before)}
         given = {old: new for old, new in answers.renames.items() if old in own}
         self._unlikely = first.unlikely
         self._likely = {
@@ -329,6 +201,10 @@ class _Part:
         self.moves = tuple(self._decided_moves())
         self.decisions = tuple(self._decisions())
         self._stored = _stored(part, self._found)
+        self._known = {*self._before.messages, *self._found.twins.values()}
+        # What stands in a handler that nobody calls any more need not be edited.
+        gone = {d.before for d in self._found.differences if (d.what, d.kind) == ("remove", "rpc")}
+        self._orphans = {part.handlers[rpc] for rpc in gone if rpc in part.handlers}
 
     # Renames.
 
@@ -341,7 +217,7 @@ class _Part:
         assert target is not None
         return source, target
 
-    def _carried_services(self, answers: _Answers) -> dict[str, tuple[str, bool]]:
+    def _carried_services(self, answers: Answers) -> dict[str, tuple[str, bool]]:
         """The services under another name whose handlers are in a folder of that name: new name, and whether asked for."""
         found = {}
         for old, new in self._found.services.items():
@@ -366,7 +242,7 @@ class _Part:
         name = self._answers.typed(old)
         one, other = old.rpartition(".")[0], new.rpartition(".")[0]
         same_service = old in self._pairs and self._found.services.get(one) == other
-        target = new.rpartition(".")[2] if same_service or old not in self._pairs else _short(new)
+        target = new.rpartition(".")[2] if same_service or old not in self._pairs else short(new)
         return f"scaffold regen --rename {name}={target}", f"scaffold regen --no-rename {name}"
 
     def _decided_moves(self) -> Iterator[tuple[str, str]]:
@@ -382,36 +258,46 @@ class _Part:
             new = self._likely[old].new if old in self._likely else self._services[old][0]
             yield Diagnostic(
                 "rename-undecided",
-                f"{_short(old) if old in self._likely else old} is gone, and {_short(new)} may be its new name",
+                f"{short(old) if old in self._likely else old} is gone, and {short(new)} may be its new name",
                 self._where(new),
                 f"say so: `{yes}` moves your code along; or not: `{no}` keeps it as an orphan",
             )
 
     def _where(self, name: str) -> Location | None:
-        return next((d.where for d in self._found.differences if d.after == name and d.where.path), None)
+        return next((self._place(d) for d in self._found.differences if d.after == name and d.where.path), None)
+
+    def _place(self, difference: Difference) -> Location:
+        where = difference.where
+        return replace(where, path=self._places.get(where.path, where.path))
 
     # What there is to say.
 
-    def items(self, own: _Lines | None, users: Mapping[str, _Lines]) -> Iterator[Item]:
-        folded = self._folded()
+    def items(self, own: Lines | None, users: Mapping[str, Lines]) -> Iterator[Item]:
+        """Everything that changed; messages that came, went or were renamed with an RPC are a part of what it says."""
+        folded = {name for d in self._found.differences for name in self._along(d)}
         for difference in self._found.differences:
-            if (difference.kind, difference.before) in folded:
-                continue
-            yield self._item(difference, own, users)
+            whole = difference.kind == "message" and difference.what in ("add", "remove", "rename")
+            if not whole or (difference.before or difference.after) not in folded:
+                yield self._item(difference, own, users)
 
-    def _folded(self) -> set[tuple[str, str]]:
-        """Messages that were renamed with their RPC: a part of what is said there."""
-        pairs = [(d.before, d.after) for d in self._found.differences if (d.what, d.kind) == ("rename", "rpc")]
-        return {("message", old) for one, other in pairs for old, _ in self._types(one, other)}
+    def _along(self, difference: Difference) -> tuple[str, ...]:
+        """The types that came, went or were renamed with an RPC: by their old names, where they have one."""
+        if difference.kind != "rpc" or difference.what not in ("add", "remove", "rename"):
+            return ()
+        before, after = self._method(self._before, difference.before), self._method(self._after, difference.after)
+        old, new = ((m.input, m.output) if m else () for m in (before, after))
+        if difference.what == "add":
+            return tuple(dict.fromkeys(n for n in new if n in self._after.messages and n not in self._known))
+        names = dict.fromkeys(n for n in old if n in self._before.messages)
+        if difference.what == "remove":
+            return tuple(n for n in names if n not in self._found.twins and n not in self._after.messages)
+        return tuple(n for n in names if self._found.twins.get(n, n) in new and n not in new)
 
-    def _types(self, old: str, new: str) -> list[tuple[str, str]]:
-        """The types that went along when an RPC was renamed."""
-        before = next(m for m in _methods(self._before) if m.full_name == old)
-        after = next(m for m in _methods(self._after) if m.full_name == new)
-        pairs = dict.fromkeys([(before.input, after.input), (before.output, after.output)])
-        return [(o, n) for o, n in pairs if o != n and self._found.twins.get(o) == n]
+    @staticmethod
+    def _method(side: Side, full_name: str) -> Method | None:
+        return next((m for m in methods(side) if m.full_name == full_name), None)
 
-    def _item(self, difference: Difference, own: _Lines | None, users: Mapping[str, _Lines]) -> Item:
+    def _item(self, difference: Difference, own: Lines | None, users: Mapping[str, Lines]) -> Item:
         lines = self._lines(difference, own, caller=False) if own else ()
         callers = tuple(
             Caller(name, found)
@@ -419,17 +305,27 @@ class _Part:
             if (found := self._lines(difference, there, caller=True))
         )
         return Item(
-            difference,
+            replace(difference, where=self._place(difference)),
             self._title(difference),
             tuple(self._notes(difference)),
             self._rows(difference),
             difference.breaks,
-            tuple(self._moved(line) for line in lines),
+            tuple(self._moved(line) for line in lines if not difference.breaks or line.path not in self._orphans),
             callers,
             why=self._why(difference),
-            moves=tuple(self._moves_of(difference)),
+            moves=tuple(Move(o, n, self._length(o)) for o, n in self._moves_of(difference)),
             commands=self._questions.get(difference.before, ()) if difference.what == "rename" else (),
+            about=self._about(difference),
+            along=self._along(difference),
         )
+
+    def _length(self, path: str) -> int:
+        return next((s.length for s in self.part.sources if s.path == path), 0)
+
+    def _about(self, difference: Difference) -> str:
+        """What stands in the lines of a change: of a field that came, the message is named and nothing else can be."""
+        name = self._shown(difference)
+        return name.rpartition(".")[0] if difference.kind in ("field", "value") else name
 
     def _moved(self, line: Line) -> Line:
         """A line of a handler where it stands when the handler has moved."""
@@ -457,33 +353,30 @@ class _Part:
         like = self._likely.get(difference.before)
         return like.why if like and difference.what == "rename" else ""
 
-    def _lines(self, difference: Difference, there: _Lines, *, caller: bool) -> tuple[Line, ...]:
+    def _lines(self, difference: Difference, there: Lines, *, caller: bool) -> tuple[Line, ...]:
         """The lines that name what changed: those to be edited where it breaks, else those to know of."""
         what, kind, before = difference.what, difference.kind, difference.before
         if kind == "rpc" and before and what != "option":
             found = (
                 there.of_calls(before) if caller else there.of_handler(before, self.part.handlers.get(before, ""), what)
             )
-            if what == "rename":
-                found += [
-                    line for old, _ in self._types(before, difference.after) for line in there.of_name(old, gone=True)
-                ]
-            elif what in ("request", "response") and not caller:
+            found += [line for old in self._along(difference) for line in there.of_name(old, gone=True)]
+            if what in ("request", "response") and not caller:
                 found += there.of_type_in(self._type_before(difference), self.part.handlers.get(before, ""))
-            return _sorted(found)
+            return distinct(found)
         if kind in ("message", "enum", "value") and before and what in ("remove", "rename"):
-            return _sorted(there.of_name(before, gone=True))
+            return distinct(there.of_name(before, gone=True))
         if kind == "value" and before and what == "renumber":
-            return _sorted(there.of_name(before))
+            return distinct(there.of_name(before))
         if kind == "field" and what in ("remove", "rename", "retype"):
-            return _sorted(there.of_field(before))
+            return distinct(there.of_field(before))
         if kind == "field" and what in ("add", "renumber", "oneof"):
             message = (before or difference.after).rpartition(".")[0]
-            return _sorted(there.of_name(next((o for o, n in self._found.twins.items() if n == message), message)))
+            return distinct(there.of_name(next((o for o, n in self._found.twins.items() if n == message), message)))
         return ()
 
     def _type_before(self, difference: Difference) -> str:
-        method = next(m for m in _methods(self._before) if m.full_name == difference.before)
+        method = next(m for m in methods(self._before) if m.full_name == difference.before)
         return method.input if difference.what == "request" else method.output
 
     def _title(self, difference: Difference) -> str:
@@ -541,7 +434,7 @@ class _Part:
             if like.old == old and like.new not in self._pairs.values():
                 reason = like.why_not or "another one is as much like it"
                 yes, _ = self._commands(old, like.new)
-                yield f"not taken for {_short(like.new)}: {reason}; if it is, `{yes}`"
+                yield f"not taken for {short(like.new)}: {reason}; if it is, `{yes}`"
 
     # Rows.
 
@@ -604,9 +497,9 @@ def _stored(part: Part, found: Comparison) -> frozenset[str]:
         return frozenset()
     names: set[str] = set()
     for side in (part.before, part.after):
-        roots = {shapes.shape(side.api, m).resource for m in _methods(side)}
+        roots = {shapes.shape(side.api, m).resource for m in methods(side)}
         names |= _closure(side.api, roots)
-    names |= _closure(part.before.api, _Lines(part).kept() if part.words else ())
+    names |= _closure(part.before.api, Lines(part).kept() if part.words else ())
     return frozenset(names | {found.twins[n] for n in names if n in found.twins})
 
 
@@ -621,171 +514,3 @@ def _closure(api: Api, names: Iterable[str]) -> set[str]:
         message = api.message_by_name.get(name)
         waiting += [f.type_name for f in message.fields if f.type_name] if message else []
     return seen
-
-
-class _Lines:
-    """The lines of one component's files, by what they name in the API as it was."""
-
-    def __init__(self, part: Part) -> None:
-        assert part.words is not None
-        self._part = part
-        self._words = part.words
-        self._sources = part.sources
-        self._api = part.before.api if part.before else None
-
-    def of_name(self, full_name: str, *, gone: bool = False) -> list[Line]:
-        """Lines that name a message, an enum or a value; ``gone`` says that the name will not be there."""
-        found = []
-        for source in self._sources:
-            for use in source.uses:
-                name = self._full_name(use)
-                if name and (name == full_name or name.startswith(f"{full_name}.")):
-                    found.append(self._line(source, use, gone and use.at_import and use.how in ("import", "name")))
-        return found
-
-    def of_type_in(self, full_name: str, path: str) -> list[Line]:
-        """Lines of one file that name a type."""
-        return [line for line in self.of_name(full_name) if line.path == path]
-
-    def of_handler(self, rpc: str, path: str, what: str) -> list[Line]:
-        """Lines that name an RPC's handler: its function, and those who import it."""
-        if not path:
-            return []
-        module = _module(self._part.unit, path)
-        found = []
-        for source in self._sources:
-            for use in source.uses:
-                is_it = use.name == module or use.name.startswith(f"{module}.")
-                if not is_it or (source.path == path and use.how != "def"):
-                    continue
-                if use.how == "def" and use.name != f"{module}.{module.rpartition('.')[2]}":
-                    continue
-                gone = what == "rename" or (what == "remove" and path not in self._part.theirs)
-                if gone or (use.how == "def" and what != "remove"):
-                    found.append(self._line(source, use, gone and use.at_import))
-        return found
-
-    def of_calls(self, rpc: str) -> list[Line]:
-        """Lines that call an RPC of a used component, or stand in for its client."""
-        found = []
-        for component, clients in self._words.clients.items():
-            for attribute, name in clients.items():
-                if name == rpc:
-                    found += self._of_client(component, attribute)
-        return found
-
-    def _of_client(self, component: str, attribute: str) -> list[Line]:
-        others = {c for c, names in self._words.clients.items() if c != component and attribute in names}
-        found = []
-        for source in self._sources:
-            for use in source.uses:
-                parts = use.name.split(".")
-                if use.how == "attribute" and attribute in parts[1:]:
-                    before = parts[parts.index(attribute) - 1]
-                    if before not in others:
-                        found.append(self._line(source, use))
-                elif use.how in ("def", "name"):
-                    owner, _, last = use.name.rpartition(".")
-                    if last == attribute and self._words.classes.get(owner) == component:
-                        found.append(self._line(source, use))
-                elif use.how == "text" and use.name == attribute and "_" in attribute:
-                    found.append(self._line(source, use))
-        return found
-
-    def of_field(self, full_name: str) -> list[Line]:
-        """Lines that name a field of a message: as an argument, as an attribute, in the path of a mask.
-
-        Which message an attribute is of cannot be seen. Where others have a field of that name too, it counts in files
-        only that name the message.
-        """
-        message, _, name = full_name.rpartition(".")
-        python = naming.identifier(name)
-        alone = self._owners(name) <= {message}
-        found = []
-        for source in self._sources:
-            near = alone or any(
-                (n := self._full_name(use)) and f"{n}.".startswith(f"{message}.") for use in source.uses
-            )
-            for use in source.uses:
-                parts = use.name.split(".")
-                full = self._full_name(use) if use.how == "keyword" else ""
-                if full == f"{message}.{python}" or (
-                    near
-                    and (
-                        (use.how == "attribute" and python in parts[1:])
-                        or (use.how == "keyword" and use.name == f".{python}" and alone)
-                        or (use.how == "text" and name in parts and "_" in name)
-                    )
-                ):
-                    found.append(self._line(source, use))
-        return found
-
-    def _owners(self, name: str) -> set[str]:
-        """The messages of this component's own API that have a field of a name."""
-        if self._api is None:
-            return set()
-        return {m.full_name for m in self._api.message_by_name.values() if m.field(name)}
-
-    def kept(self) -> set[str]:
-        """Messages that stand in one line with a Repository: they are kept in a table."""
-        found = set()
-        for source in self._sources:
-            repositories = {
-                u.line for u in source.uses if u.how == "name" and u.name.endswith(".gen.runtime.Repository")
-            }
-            found |= {
-                name
-                for use in source.uses
-                if use.line in repositories and (name := self._full_name(use)) and self._is_message(name)
-            }
-        return found
-
-    def _is_message(self, name: str) -> bool:
-        return self._api is not None and name in self._api.message_by_name
-
-    def _full_name(self, use: Use) -> str:
-        """What a use stands for: the full name of a message, an enum, a value, or of a message's field (a keyword)."""
-        if use.how in ("attribute", "def"):
-            return ""
-        head, rest = use.name, list[str]()
-        while head and head not in self._words.names:
-            head, _, last = head.rpartition(".")
-            rest.insert(0, last)
-        if not head:
-            return ""
-        full = self._words.names[head]
-        for part in rest:
-            full = self._nested(full, part)
-        return full
-
-    def _nested(self, full: str, part: str) -> str:
-        """What an attribute of a message or an enum is; a value of an enum in a message is the message's attribute too."""
-        message = self._api.message_by_name.get(full) if self._api else None
-        for enum in message.enums if message else ():
-            if any(value.name == part for value in enum.values):
-                return f"{enum.full_name}.{part}"
-        return f"{full}.{part}"
-
-    def _line(self, source: Source, use: Use, fatal: bool = False) -> Line:
-        at_start = fatal and source.path.startswith(f"{self._part.unit.root}/")
-        return Line(source.path, use.line, source.text(use.line), at_start)
-
-
-def _module(unit: Unit, path: str) -> str:
-    """The dotted name of a file below a component's source folder."""
-    return path.removeprefix(f"{unit.source}/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-
-
-def _sorted(lines: Iterable[Line]) -> tuple[Line, ...]:
-    """Each line once; one that keeps its component from starting says so."""
-    found: dict[tuple[str, int], Line] = {}
-    for line in lines:
-        known = found.get((line.path, line.line))
-        if known is None or line.at_start:
-            found[line.path, line.line] = line
-    return tuple(found[key] for key in sorted(found))
-
-
-def _short(full_name: str) -> str:
-    """``shop.cart.v1.CartService.EmptyCart`` → ``CartService.EmptyCart``."""
-    return ".".join(full_name.rsplit(".", 2)[-2:])

@@ -7,6 +7,7 @@ two handlers change places.
 from __future__ import annotations
 
 import keyword
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from scaffold.core.api import Service
 
 HANDLERS = "handlers"
+_PACKAGE = re.compile(r"(.+?)/src/[^/]+/")
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,11 @@ def recorded(root: str, listed: Iterable[tuple[str, str]]) -> Recorded:
         if folders.get(rpc.rpartition(".")[0]) == folder and module.isidentifier() and not keyword.iskeyword(module)
     }
     return Recorded(folders, modules)
+
+
+def component_folders(paths: Iterable[str]) -> frozenset[str]:
+    """The folders of components, present and former ones: those with a package of which something is listed."""
+    return frozenset(match[1] for path in paths if (match := _PACKAGE.match(path)))
 
 
 def handler_names(services: Sequence[Service], known: Recorded = NOTHING) -> HandlerNames:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from scaffold.core import naming
+from scaffold.core import markers, naming
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError, Severity
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def load(text: str, version: str, path: str = FILE) -> Settings:
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ScaffoldError(_syntax(error, text, path)) from None
+        raise ScaffoldError(markers.conflict(path, text) or _syntax(error, text, path)) from None
     # The version comes first: another version may well know keys that this one does not.
     pinned = raw.get("scaffold")
     if isinstance(pinned, str) and pinned != f"=={version}":

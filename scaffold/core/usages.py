@@ -14,6 +14,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from scaffold.core import markers
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 How = Literal["import", "name", "attribute", "keyword", "def", "text"]
 
 _DOTTED = re.compile(r"[A-Za-z_]\w{0,199}(\.[A-Za-z_]\w{0,199}){0,19}\Z")
-_MARKERS = ("<<<<<<< ", ">>>>>>> ")
 _NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -52,6 +52,11 @@ class Source:
     path: str
     lines: tuple[str, ...]
     uses: tuple[Use, ...]
+
+    @property
+    def length(self) -> int:
+        """How many lines there are; what follows the end of the last one is none."""
+        return len(self.lines) - (not self.lines[-1])
 
     def text(self, line: int) -> str:
         """A line without its indentation; lines count from 1."""
@@ -105,14 +110,8 @@ def read(path: str, content: bytes, module: str = "") -> Source:
 
 def _not_python(path: str, content: bytes, error: Exception) -> Diagnostic:
     """Why a file could not be read, with the place: a merge that was not finished has a remedy of its own."""
-    for number, line in enumerate(content.decode(errors="replace").splitlines(), start=1):
-        if line.startswith(_MARKERS):
-            return Diagnostic(
-                "merge-marker",
-                "git's conflict markers are still in it",
-                Location(path, number),
-                "resolve the conflict, and run this again",
-            )
+    if marker := markers.conflict(path, content.decode(errors="replace")):
+        return marker
     where, reason = Location(path), str(error) or type(error).__name__
     if isinstance(error, SyntaxError):
         where, reason = Location(path, error.lineno or 0, max(error.offset or 0, 0)), error.msg

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from scaffold.core.diagnostics import Diagnostic, Location
-    from scaffold.core.evolve import Evolution, Item, Line, Section
+    from scaffold.core.diagnostics import Diagnostic
+    from scaffold.core.evolve import Evolution, Item, Section
+    from scaffold.core.lines import Line
     from scaffold.core.plan import Change, Plan
 
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
@@ -61,92 +62,122 @@ _WORDS = {
     "comment": "comments",
 }  # fmt: skip
 _INDENT = " " * 10
-_INDENTED = 12
+_TITLE = 66  # how wide a change's title is, where its place follows
+_TESTS_SHOWN = 3
 
 
 def show_evolution(evolution: Evolution | None, *, short: bool = False) -> None:
     """Print what changed in the APIs, component by component, and the lines of the user's that it touches.
 
-    ``short`` leaves out what asks for nothing: the lines that only name what changed, and what becomes of rows.
+    ``short`` leaves out what asks for nothing: what was only added, the lines that only name what changed.
     """
     if evolution is None or not evolution.sections:
         return
-    places = sorted({i.difference.where.path for s in evolution.sections for i in s.items if i.difference.where.path})
-    count = sum(len(section.items) for section in evolution.sections)
-    where = f"in {places[0]}" if len(places) == 1 else f"in {len(places)} protos" if places else "in the protos"
+    sections = [section for section in evolution.sections if not short or _asks(section)]
     if not short:
-        say(f"{count} change{'s' if count != 1 else ''} {printable(where)} since the last regen")
-    for section in evolution.sections:
-        if not short or section.edits or any(_asks(item) for item in section.items):
-            _show_section(section, short)
-    say()
+        items = [item for section in sections for item in section.items]
+        places = sorted({item.difference.where.path for item in items} - {""})
+        where = f"{len(places)} protos" if len(places) > 1 else "".join(places) or "the protos"
+        say(f"{_count(items, 'change')} in {printable(where)} since the last regen")
+    for number, section in enumerate(sections):
+        if number or not short:
+            say()
+        _show_section(section, short)
+    if sections:
+        say()
 
 
-def _asks(item: Item) -> bool:
-    """Whether there is something to do about a change."""
+def _asks(section: Section) -> bool:
+    """Whether there is something to do in a component."""
+    return bool(section.edits) or any(_is_asked(item) for item in section.items)
+
+
+def _is_asked(item: Item) -> bool:
     return bool(item.moves or item.commands or (item.edit and item.lines))
 
 
 def _show_section(section: Section, short: bool) -> None:
+    out = sys.stdout
     uses = f", uses {', '.join(section.uses)}" if section.uses else ""
-    say()
-    say(f"{style(section.name, 'bold', sys.stdout)} ({section.kind}{uses})")
+    say(f"{style(section.name, 'bold', out)} ({section.kind}{uses})")
     for item in section.items:
-        if not short or _asks(item):
+        if not short or _is_asked(item):
             _show_item(section, item, short)
     if section.edits:
-        _show_lines("edit", section.name, section.edits)
+        _show_edits("", section.name, section.edits, "  ")
 
 
 def _show_item(section: Section, item: Item, short: bool) -> None:
     word = "rename?" if item.proposed else _WORDS.get(item.difference.what, item.difference.what)
     colour = {"add": "green", "remove": "red", "rename?": "yellow"}.get(word, "cyan")
-    title = printable(item.title)
-    place = _place(item.difference.where)
-    width = max(78 - _INDENTED, len(title) + 1)
-    padded = f"{title:<{width}}{printable(place)}" if place else title
-    say(f"  {style(f'{word:<7}', colour, sys.stdout)} {padded}")
+    title, where = printable(item.title), item.difference.where
+    # The file's own name is enough: the first line says where it is.
+    place = printable(f"   {where.path.rpartition('/')[2]}:{where.line}") if where.line else ""
+    say(f"  {style(f'{word:<7}', colour, sys.stdout)} {title:<{_TITLE}}{place}".rstrip())
     if item.why:
-        say(f"{_INDENT}why: {printable(item.why)}")
-    for note in item.notes if not short else ():
-        say(_INDENT + printable(note))
-    if item.rows and not short:
-        say(_INDENT + printable(item.rows))
+        _say_below(f"why: {item.why}")
+    for text in () if short else (*item.notes, item.rows):
+        if text:
+            _say_below(text)
     if item.commands:
-        say(f"{_INDENT}do it:      {printable(item.commands[0])}")
-    for source, target in item.moves:
-        say(f"{_INDENT}{'  moves     ' if item.commands else 'moved  '}{printable(_inside(source, target))}")
+        _say_below(f"do it:      {item.commands[0]}")
+    for move in item.moves:
+        way = f"{_short_path(move.source)} -> {_short_path(move.target)}   your {_count(move.lines, 'line')}, byte for byte"
+        _say_below(f"{'  moves    ' if item.commands else 'moves'} {way}")
     if item.edit and item.lines:
-        _show_lines("then edit" if item.moves else "edit", section.name, item.lines, deeper=bool(item.commands))
-    elif item.lines and not short:
-        say(f"{_INDENT}uses it: {printable(', '.join(f'{_short_path(x.path)}:{x.line}' for x in item.lines))}")
-    for caller in item.callers if not short and not item.edit else ():
-        lines = ", ".join(f"{_short_path(x.path)}:{x.line}" for x in caller.lines)
-        say(f"{_INDENT}uses it: {printable(f'{caller.component}: {lines}')}")
+        _show_edits("then " if item.moves else "", section.name, item.lines, _INDENT + "  " * bool(item.commands))
+    elif not short and (item.lines or item.callers):
+        _show_uses(item)
     if item.commands:
-        say(f"{_INDENT}or not:     {printable(item.commands[1])}    (an orphan and a new stub)")
+        _say_below(f"or not:     {item.commands[1]}    (an orphan and a new stub)")
 
 
-def _show_lines(verb: str, name: str, lines: Sequence[Line], *, deeper: bool = False) -> None:
-    """The lines to edit (at least), first of all those that keep a component from starting."""
-    indent = _INDENT + "  " * deeper if verb != "edit" or deeper else _INDENT
-    why = f", or {name} will not start" if any(line.at_start for line in lines) else ""
-    say(f"{indent}{verb}{why}:")
-    width = max(len(f"{_short_path(line.path)}:{line.line}") for line in lines)
+def _say_below(text: str) -> None:
+    say(_INDENT + printable(text))
+
+
+def _show_uses(item: Item) -> None:
+    """The lines that only name what changed, shortly: nothing has to be done about them."""
+    parts = [_listed(item.lines)] if item.lines else []
+    if not item.edit:
+        parts += [f"{caller.component}: {_listed(caller.lines)}" for caller in item.callers]
+    if parts:
+        _say_below(f"uses {item.about}: {'; '.join(parts)}")
+
+
+def _listed(lines: Sequence[Line]) -> str:
+    """``handlers/add_item.py:15, 18, tests/test_handlers.py:9``."""
+    files: dict[str, list[str]] = {}
     for line in lines:
-        say(
-            f"{indent}  "
-            + printable(f"{f'{_short_path(line.path)}:{line.line}':<{width}}   {line.text}").replace("\t", " ")
-        )
+        files.setdefault(_short_path(line.path), []).append(str(line.line))
+    return ", ".join(f"{path}:{', '.join(numbers)}" for path, numbers in files.items())
 
 
-def _place(where: Location) -> str:
-    """A place by its file's own name: the head of the page says where that is."""
-    return f"{where.path.rpartition('/')[2]}:{where.line}" if where.line else ""
+def _show_edits(lead: str, name: str, lines: Sequence[Line], indent: str) -> None:
+    """The lines to edit, at least; of a file of tests the first ones, since the tests themselves will tell."""
+    if any(line.at_start for line in lines):
+        what = f"or {name} will not start"
+    elif all(_short_path(line.path).startswith("tests/") for line in lines):
+        what = "or the tests fail"
+    else:
+        what = "or they fail when they run"
+    say(f"{indent}{lead}edit, {what}:")
+    width = max(len(f"{_short_path(line.path)}:{line.line}") for line in lines)
+    shown: dict[str, int] = {}
+    for line in lines:
+        path = _short_path(line.path)
+        shown[path] = shown.get(path, 0) + 1
+        if not path.startswith("tests/") or shown[path] <= _TESTS_SHOWN:
+            text = " ".join(line.text.split())
+            say(f"{indent}  " + printable(f"{f'{path}:{line.line}':<{width}}   {text}"))
+    for path, count in shown.items():
+        if path.startswith("tests/") and count > _TESTS_SHOWN:
+            say(f"{indent}  " + printable(f"{path}   and {_count(count - _TESTS_SHOWN, 'line')} more"))
 
 
-def _inside(source: str, target: str) -> str:
-    return f"{_short_path(source)} -> {_short_path(target)}"
+def _count(what: Sequence[object] | int, noun: str) -> str:
+    number = what if isinstance(what, int) else len(what)
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _short_path(path: str) -> str:
@@ -156,6 +187,12 @@ def _short_path(path: str) -> str:
         return rest.partition("/")[2]
     _, found, rest = path.partition("/tests/")
     return f"tests/{rest}" if found else path
+
+
+def decisions(plan: Plan) -> tuple[Diagnostic, ...]:
+    """What has to be decided, without the renames: those stand where they are shown, with what they touch."""
+    shown = set(plan.evolution.decisions) if plan.evolution else set()
+    return tuple(d for d in plan.open if d not in shown)
 
 
 def show_changes(plan: Plan, *, diff: bool = False) -> None:
@@ -212,7 +249,8 @@ def counts(plan: Plan) -> str:
     }
     numbers = {a: sum(c.action == a for c in plan.changes) for a in (*words, "keep")}
     parts = [f"{numbers[a]} {word}" for a, word in words.items() if numbers[a]]
-    return ", ".join([*parts, f"{numbers['keep']} unchanged"])
+    said = ", ".join([*parts, f"{numbers['keep']} unchanged"])
+    return f"{said}; {_count(plan.decisions, 'decision')} needed" if plan.decisions else said
 
 
 def plan_json(plan: Plan) -> str:
@@ -271,7 +309,8 @@ def _item_data(item: Item) -> dict[str, object]:
         "lines": _lines_data(item.lines),
         "callers": [{"component": c.component, "lines": _lines_data(c.lines)} for c in item.callers],
         "why": item.why,
-        "moves": [{"from": source, "to": target} for source, target in item.moves],
+        "along": list(item.along),
+        "moves": [{"from": m.source, "to": m.target, "lines": m.lines} for m in item.moves],
         "proposed": item.proposed,
         "commands": list(item.commands),
     }

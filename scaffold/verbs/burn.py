@@ -10,6 +10,7 @@ from scaffold.core import settings as settings_module
 from scaffold.core import tomltext
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
 from scaffold.core.plan import Wishes
+from scaffold.core.recorded import component_folders
 from scaffold.core.settings import Unit
 from scaffold.run.up import DATA
 from scaffold.shell.workspace import SETTINGS, Workspace
@@ -42,7 +43,7 @@ class Clearing:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was to be done, and whether it was."""
+    """What was to be done, and whether it was: not where something has to be decided first, nor where the answer was no."""
 
     clearing: Clearing
     written: bool
@@ -63,7 +64,7 @@ def burn(start: Path, name: str, confirm: Callable[[Clearing], bool], *, keep_ha
         wishes = Wishes(
             vacate=unit.path, keep_handlers=keep_handlers, verb="burn", name=name, command=f"scaffold burn {name}"
         )
-        clearing = _clearing("burn", unit, plan_of(workspace, what, wishes), workspace)
+        clearing = _clearing("burn", unit, plan_of(workspace, what, wishes), workspace, configuration)
         return _carry_out(clearing, workspace, None, confirm)
 
 
@@ -80,15 +81,25 @@ def remove(start: Path, name: str, confirm: Callable[[Clearing], bool]) -> Outco
         text, table = tomltext.without(workspace.text, unit.kind, name)
         what = wanted(Workspace(workspace.root, text), settings_module.load(text, __version__))
         wishes = Wishes(vacate=unit.path, verb="remove", name=name, command=f"scaffold remove {name}", table=table)
-        clearing = _clearing("remove", unit, plan_of(workspace, what, wishes), workspace)
+        clearing = _clearing("remove", unit, plan_of(workspace, what, wishes), workspace, configuration)
         return _carry_out(clearing, workspace, text if table else None, confirm)
 
 
-def _clearing(verb: Literal["burn", "remove"], unit: Unit, plan: Plan, workspace: Workspace) -> Clearing:
-    ScaffoldError.raise_if((*plan.decisions, *plan.conflicts))
+def _clearing(
+    verb: Literal["burn", "remove"], unit: Unit, plan: Plan, workspace: Workspace, configuration: Settings
+) -> Clearing:
     databases = sorted((workspace.root / DATA).glob(f"{unit.name}.db*"))
-    stays = (*_strangers(unit, workspace), *(f.relative_to(workspace.root).as_posix() for f in databases))
-    return Clearing(verb, unit, plan, workspace.entry_for(plan), stays)
+    protos = [] if verb == "burn" else [f for proto in unit.protos for f in _protos(proto, configuration, workspace)]
+    files = (f.relative_to(workspace.root).as_posix() for f in (*databases, *protos))
+    return Clearing(verb, unit, plan, workspace.entry_for(plan), (*_strangers(unit, workspace), *files))
+
+
+def _protos(proto: str, configuration: Settings, workspace: Workspace) -> Iterator[Path]:
+    """The API of a component, where it is in the workspace: others may have it, too."""
+    for root in configuration.protos.roots:
+        if (workspace.root / root / proto).is_file():
+            yield workspace.root / root / proto
+            return
 
 
 def _strangers(unit: Unit, workspace: Workspace) -> tuple[str, ...]:
@@ -98,7 +109,7 @@ def _strangers(unit: Unit, workspace: Workspace) -> tuple[str, ...]:
 def _carry_out(
     clearing: Clearing, workspace: Workspace, text: str | None, confirm: Callable[[Clearing], bool]
 ) -> Outcome:
-    if clearing.empty or not confirm(clearing):
+    if clearing.empty or clearing.plan.blocked or not confirm(clearing):
         return Outcome(clearing, written=False)
     workspace.apply(clearing.plan, text)
     workspace.forget()
@@ -114,10 +125,10 @@ def _unit(name: str, configuration: Settings) -> Unit:
 
 def _left_behind(name: str, workspace: Workspace, configuration: Settings) -> Unit | None:
     """A component without a table, of which files are left; None where there is no such thing."""
-    path = f"services/{name}"
-    known = name in {unit.name for unit in configuration.components()}
-    taken = any(unit.path == path for unit in configuration.own())
-    if known or taken or not any(entry.startswith(f"{path}/") for entry in workspace.listed()):
+    units = configuration.components()
+    folders = component_folders(workspace.listed()) - {unit.path for unit in units}
+    path = next((folder for folder in sorted(folders) if folder.rpartition("/")[2] == name), "")
+    if not path or name in {unit.name for unit in units}:
         return None
     package = configuration.python.package.replace("{name}", name)
     return Unit(name=name, kind="store", package=package, path=path, protos=())

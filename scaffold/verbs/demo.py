@@ -120,7 +120,7 @@ def make_shop(folder: Path) -> Generated:
 
 def _regenerate(folder: Path) -> None:
     outcome = regen(folder)
-    ScaffoldError.raise_if(outcome.plan.conflicts)
+    ScaffoldError.raise_if((*outcome.plan.decisions, *outcome.plan.conflicts))
 
 
 def _write(workspace: Workspace, files: dict[str, bytes], settings: str | None) -> None:

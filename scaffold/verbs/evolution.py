@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from scaffold.core import analyse, stamp, usages
 from scaffold.core.diagnostics import ScaffoldError
 from scaffold.core.differences import Side
-from scaffold.core.evolve import Evolution, Part, evolve
+from scaffold.core.evolve import Evolution, evolve
 from scaffold.core.files import OPTIONS, is_installed, vocabulary
+from scaffold.core.lines import Part
 from scaffold.core.settings import SECTIONS
-from scaffold.shell import descriptors
+from scaffold.shell import descriptors, protoc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -33,8 +34,10 @@ def evolution(workspace: Workspace, what: Wanted, plan: Plan, snapshot: Snapshot
     everything = bool(renames or wishes.no_renames)
     # Of handlers that are to go to the attic anyway, nobody is asked where they belong.
     gone = "" if wishes.keep_handlers else wishes.vacate
-    parts = (p for p in _Parts(workspace, what, plan, snapshot, everything).parts() if p.unit.path != gone)
-    return evolve(tuple(parts), renames, wishes.no_renames)
+    parts = [p for p in _Parts(workspace, what, plan, snapshot, everything).parts() if p.unit.path != gone]
+    roots = workspace.roots(what.settings.protos.roots)
+    places = {file.name: protoc.written(file.name, roots) for file in what.api.files}
+    return evolve(parts, renames, wishes.no_renames, places)
 
 
 class _Parts:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from scaffold import __version__
 from scaffold.core import analyse, settings, usages
-from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
+from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError, Severity
 from scaffold.core.files import component_files
-from scaffold.core.plan import Plan, Snapshot, Wishes, make_plan
-from scaffold.core.recorded import HANDLERS, NOTHING, recorded
+from scaffold.core.plan import Plan, Wishes, make_plan
+from scaffold.core.recorded import HANDLERS, NOTHING, component_folders, recorded
 from scaffold.core.render import Artifact, Renderer
 from scaffold.shell import data, protoc, skeleton, templates
 from scaffold.shell.workspace import Workspace
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from scaffold.core.api import Api
+    from scaffold.core.plan import Snapshot
     from scaffold.core.recorded import Recorded
     from scaffold.core.settings import Settings, Unit
     from scaffold.core.view import ComponentFiles
@@ -62,7 +63,7 @@ def wanted(
     roots_of_handlers = {u.name: u.root for u in configuration.own()} | ({fresh: formerly.root} if formerly else {})
     known = {name: recorded(root, listed) for name, root in roots_of_handlers.items()}
     units = [with_services(unit, api, known.get(unit.name, NOTHING)) for unit in configuration.components()]
-    ScaffoldError.raise_if([problem for unit in units for problem in _missing_services(unit, api)])
+    ScaffoldError.raise_if([problem for unit in units for problem in _missing_services(unit, api, workspace)])
     configuration = _with_services(configuration, units)
     folder = data.folder("templates")
     own = [unit for unit in units if not unit.external]
@@ -94,8 +95,10 @@ def plan_of(
     wishes = wishes or Wishes()
     moves = dict(moves or {})
     snapshot = replace(_snapshot(workspace, what, moves), strangers=strangers)
+    ScaffoldError.raise_if(_conflicts(snapshot, "" if wishes.keep_handlers else wishes.vacate))
     plan = make_plan(what.artifacts, snapshot, what.notes, wishes=wishes, moves=moves, made=made)
-    ScaffoldError.raise_if(_not_python(plan))
+    plan = replace(plan, notes=(*plan.notes, *_left_behind(plan, what.settings)))
+    ScaffoldError.raise_if(_not_python(plan, strict=not what.settings.python.interpreter))
     if all(change.action == "keep" for change in plan.changes) and not (wishes.renames or wishes.no_renames):
         return plan
     from scaffold.verbs.evolution import evolution  # only where something changed
@@ -104,9 +107,12 @@ def plan_of(
     if found.moves or found.decisions:
         moves |= found.moves
         plan = make_plan(
-            what.artifacts, snapshot, what.notes, wishes=wishes, moves=moves, made=made, decisions=found.decisions
+            what.artifacts, snapshot, plan.notes, wishes=wishes, moves=moves, made=made, decisions=found.decisions
         )
-    return replace(plan, evolution=found)
+    undecided = {path for move in found.pending for path in (move.source, move.target)}
+    # Until somebody has decided, nothing is said of either file: what happens to both is the question.
+    changes = tuple(c for c in plan.changes if c.path not in undecided or c.action == "keep")
+    return replace(plan, changes=changes, evolution=found)
 
 
 def _snapshot(workspace: Workspace, what: Wanted, moves: Mapping[str, str]) -> Snapshot:
@@ -120,12 +126,44 @@ def _snapshot(workspace: Workspace, what: Wanted, moves: Mapping[str, str]) -> S
     return replace(snapshot, files=files, listed=listed)
 
 
-def _not_python(plan: Plan) -> Iterator[Diagnostic]:
-    """Handlers with code of the user's that nobody could import."""
+def _left_behind(plan: Plan, configuration: Settings) -> Iterator[Diagnostic]:
+    """What is still there of components that scaffold.toml does not name any more."""
+    paths = [c.path for c in plan.changes if c.action in ("keep", "orphan", "conflict")]
+    for folder in sorted(component_folders(paths) - {unit.path for unit in configuration.own()}):
+        name = folder.rpartition("/")[2]
+        yield Diagnostic(
+            "left-behind",
+            f"{sum(path.startswith(f'{folder}/') for path in paths)} files are left of a component that {settings.FILE} "
+            "does not name",
+            Location(folder),
+            f"`scaffold remove {name}` takes them to the attic; or put its table back; or, where it has another name now, "
+            f"`scaffold regen --rename stores.{name}=NEW`",
+            Severity.WARNING,
+        )
+
+
+def _conflicts(snapshot: Snapshot, vacated: str) -> Iterator[Diagnostic]:
+    """Python of the user's in which a merge has left its markers, but for what is to go to the attic."""
+    for path, content in snapshot.files.items():
+        generated = (entry := snapshot.listed.get(path)) is not None and entry.owner == "generated"
+        if generated or (vacated and path.startswith(f"{vacated}/")):
+            continue
+        if content and path.endswith(".py") and (b"<<<<<<< " in content or b">>>>>>> " in content):
+            found = usages.problem(path, content)
+            if found and found.slug == "merge-marker":
+                yield found
+
+
+def _not_python(plan: Plan, *, strict: bool) -> Iterator[Diagnostic]:
+    """Handlers with code of the user's that nobody could import.
+
+    Not ``strict``: services run in another Python than this one, which may know more; no Python knows a merge's markers.
+    """
     for change in plan.changes:
         if change.owner == "stub" and change.action == "keep" and change.before not in (None, change.after):
             assert change.before is not None
-            if found := usages.problem(change.path, change.before):
+            found = usages.problem(change.path, change.before)
+            if found and (strict or found.slug == "merge-marker"):
                 yield found
 
 
@@ -155,10 +193,29 @@ def _with_services(configuration: Settings, units: Sequence[Unit]) -> Settings:
     return configuration.model_copy(update={"stores": stores, "processes": processes})
 
 
-def _missing_services(unit: Unit, api: Api) -> list[Diagnostic]:
+def _missing_services(unit: Unit, api: Api, workspace: Workspace) -> list[Diagnostic]:
     """A service that is named and is not in the component's files."""
     here = [s.full_name for s in api.services if s.file in unit.protos]
-    return [service_not_found(name, here, unit.protos) for name in unit.services if name not in here]
+    missing = [name for name in unit.services if name not in here]
+    came = [name for name in here if name not in unit.services]
+    table = "stores" if unit.kind == "store" else "processes"
+    where = settings.place(workspace.text, table, unit.name, "services")
+    if len(missing) == 1 and came and workspace.exists(f"{unit.root}/gen"):
+        return [_service_renamed(missing[0], came, unit, where)]
+    return [replace(service_not_found(name, here, unit.protos), where=where) for name in missing]
+
+
+def _service_renamed(name: str, came: Sequence[str], unit: Unit, where: Location) -> Diagnostic:
+    """A service that was generated is gone, and another one came: perhaps it has a new name, or a new version."""
+    same = [other for other in came if other.rpartition(".")[2] == name.rpartition(".")[2]]
+    new = (same or list(came))[0]
+    return Diagnostic(
+        "unknown-service",
+        f'there is no service "{name}" in {", ".join(unit.protos)} any more',
+        where,
+        f'if it is "{new}" now, write that in its place: its handlers stay where they are, '
+        "and `scaffold plan` says what else changed; if it is gone, take it out",
+    )
 
 
 def service_not_found(name: str, here: Sequence[str], protos: Sequence[str]) -> Diagnostic:

@@ -68,7 +68,7 @@ def new(start: Path, request: Request) -> Created:
         if not unit.services:
             raise ScaffoldError(_no_service(unit))
         plan = plan_of(workspace, what)
-        ScaffoldError.raise_if(plan.conflicts)
+        ScaffoldError.raise_if((*plan.decisions, *plan.conflicts))
         if starter_path:
             change = Change(starter_path, "create", "yours", None, text.encode(), "starter")
             plan = replace(
@@ -123,11 +123,14 @@ def _problems(unit: Unit, workspace: Workspace, configuration: Settings) -> Iter
     # Empty folders do not count: a run that was killed leaves some.
     taken = folder.is_file() or any(f.is_symlink() or not f.is_dir() for f in folder.rglob("*"))
     if unit.name not in known and taken:
+        left = any(path.startswith(f"{unit.path}/") for path in workspace.listed())
         yield Diagnostic(
             "destination-not-empty",
-            "there is something already",
+            f"there is something already{', left of a component of this name' if left else ''}",
             Location(unit.path),
-            "move it away, or choose another name",
+            f"`scaffold remove {unit.name}` takes it to the attic; then run this again"
+            if left
+            else "move it away, or choose another name",
         )
 
 
