@@ -12,7 +12,7 @@ from tests.bench.replay.steps import Config, Step, replay
 BROKEN = {
     "005": "proto-invalid",
     "013": "unknown-type",
-    "017": "proto-invalid",
+    "017": "merge-marker",
     "028": "unknown-service",
     "035": "proto-invalid",
     "038": "missing-import",

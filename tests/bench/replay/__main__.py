@@ -61,6 +61,9 @@ def _line(step: Step) -> str:
     lines = ["  ".join(parts)]
     lines += [f"     LOST {count} bytes of {path}" for path, count in step.lost.items()]
     lines += ["     NOT LEFT AS IT WAS"] * (not step.untouched)
+    if step.agreement:
+        lines += [f"     only buf: {said}" for said in step.agreement.only_buf]
+        lines += [f"     only plan: {said}" for said in step.agreement.only_ours]
     lines += [f"     WRITTEN AGAIN {path}" for path in step.again]
     lines += [f"     DOES NOT IMPORT {step.imports}"] * bool(step.imports)
     return "\n".join(lines)
@@ -73,6 +76,8 @@ def summary(steps: Sequence[Step]) -> str:
     tested = [step for step in steps if step.suite is not None]
     lost = sum(sum(step.lost.values()) for step in steps)
     seconds = [step.seconds for step in steps]
+    found = [step.agreement for step in steps if step.agreement is not None]
+    both, theirs, ours = (sum(column) for column in zip(*((a.both, len(a.only_buf), len(a.only_ours)) for a in found)))
     return "\n".join(
         [
             "",
@@ -84,6 +89,9 @@ def summary(steps: Sequence[Step]) -> str:
             f"imports              {sum(not s.imports for s in loaded)} of {len(loaded)}; "
             f"{sum(bool(s.at_once) for s in loaded)} of them after the person had brought theirs up to date",
             f"suite passes         {sum(bool(s.suite and s.suite[0]) for s in tested)} of {len(tested)}",
+            f"findings             {both} that buf (FILE) and the plan have, {theirs} that only buf has, {ours} only the plan"
+            if found
+            else "findings             not compared: there is no buf (pip install buf-bin)",
             f"seconds a step       {statistics.median(seconds):.2f} in the middle, {max(seconds):.2f} at most; in process",
         ]
     )

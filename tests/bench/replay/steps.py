@@ -11,17 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scaffold.core import attic
+from scaffold.core.analyse import analyse
 from scaffold.core.diagnostics import ScaffoldError
+from scaffold.shell import protoc
 from scaffold.shell.workspace import CACHE, Workspace
 from scaffold.verbs.generate import open_workspace, wanted
 from scaffold.verbs.regen import Typed, plan, regen
-from tests.bench.replay import judge
+from tests.bench.replay import buf, judge
 from tests.bench.replay.person import Person
 from tests.bench.replay.revisions import Revision, one_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from scaffold.core.differences import Difference
     from scaffold.core.evolve import Item
     from scaffold.core.plan import Plan
     from scaffold.core.render import Artifact
@@ -60,6 +63,8 @@ class Step:
     at_once: str | None = None  # what kept the tree from importing before they did
     imports: str | None = None  # the same, afterwards; None: not looked at; empty: nothing
     suite: tuple[bool, str] | None = None
+    differences: tuple[Difference, ...] = ()  # what the plan said of the API
+    agreement: buf.Agreement | None = None  # with buf, of what can break somebody
 
     @property
     def fine(self) -> bool:
@@ -71,13 +76,17 @@ def replay(revisions: Sequence[Revision], root: Path, config: Config) -> Iterato
     """Regenerate through the revisions, in a workspace at ``root``, and tell what came of each."""
     person = Person(root)
     settled = any((revision.folder / "scaffold.toml").is_file() for revision in revisions)
-    accepted = 0
+    accepted, before = 0, b""
     for number, revision in enumerate(revisions, 1):
         revision.put(root)
         if not settled:
             (root / "scaffold.toml").write_text(one_store(revision), encoding="utf-8")
         step = _regenerate(revision, root, person, config)
         if not step.refused:
+            image = _image(root)
+            if before and buf.installed():
+                step.agreement = _agreement(step, before, image)
+            before = image
             last = number == len(revisions)
             looked_at = bool(config.imports) and (last or accepted % config.imports == 0)
             _follow(step, root, person, looked_at)
@@ -107,11 +116,25 @@ def _regenerate(revision: Revision, root: Path, person: Person, config: Config) 
         step.untouched = digest(root) == before
         step.lost = person.lost()
         return step
+    sections = outcome.plan.evolution.sections if outcome.plan.evolution else ()
+    step.differences = tuple(dict.fromkeys(item.difference for section in sections for item in section.items))
     _take_note(outcome.plan, root, person)
     step.lost = person.lost()
     step.written, step.orphans = len(outcome.plan.writes), len(outcome.plan.orphans)
     step.again = tuple(change.path for change in plan(root).plan.writes)
     return step
+
+
+def _image(root: Path) -> bytes:
+    """The API of all components as a FileDescriptorSet."""
+    workspace, settings = open_workspace(root)
+    files = sorted({proto for unit in settings.components() for proto in unit.protos})
+    return protoc.compile_protos(workspace.roots(settings.protos.roots), files)
+
+
+def _agreement(step: Step, before: bytes, after: bytes) -> buf.Agreement:
+    """Compare what the plan said of this step with what buf finds."""
+    return buf.compare(buf.breaking(before, after), step.differences, analyse(before), analyse(after))
 
 
 def _decided(step: Step, outcome: Outcome, config: Config) -> Typed:
