@@ -117,7 +117,7 @@ def evolve(
     callers = {part.unit.name: Lines(part) for part in parts if part.words is not None}
     sections: dict[str, Section] = {}
     for one in found:
-        users = {p.unit.name: callers[p.unit.name] for p in parts if one.part.unit.name in p.unit.uses and p.words}
+        users = {p.unit.name: callers[p.unit.name] for p in parts if one.part.unit.name in p.knows and p.words}
         items = tuple(one.items(callers.get(one.part.unit.name), users))
         if items:
             unit = one.part.unit
@@ -150,9 +150,9 @@ def _adopted(part: Part, orphan: str, rpc: str) -> Item:
 
 
 def _comments(part: Part) -> Item:
-    names = ", ".join(".".join(name.rsplit(".", 2)[-2:]) for name in part.comments or ())
-    notes = (f"the untouched stubs follow: {names}",) if names else ()
-    return Item(Difference("comment", "file", part.unit.protos[0], part.unit.protos[0]), "comments only", notes)
+    names = ", ".join(short(name) for name in part.comments or ())
+    notes = (f"stubs that nobody has edited follow: {names}",) if names else ()
+    return Item(Difference("comment", "file", part.unit.protos[0], part.unit.protos[0]), "only, nothing else", notes)
 
 
 def _with_edits(parts: Sequence[Part], sections: Mapping[str, Section]) -> Iterator[Section]:
@@ -325,7 +325,8 @@ class _Part:
     def _about(self, difference: Difference) -> str:
         """What stands in the lines of a change: of a field that came, the message is named and nothing else can be."""
         name = self._shown(difference)
-        return name.rpartition(".")[0] if difference.kind in ("field", "value") else name
+        by_message = difference.kind == "field" and difference.what not in ("remove", "rename", "retype")
+        return name.rpartition(".")[0] if by_message else name
 
     def _moved(self, line: Line) -> Line:
         """A line of a handler where it stands when the handler has moved."""
@@ -376,7 +377,8 @@ class _Part:
         return ()
 
     def _type_before(self, difference: Difference) -> str:
-        method = next(m for m in methods(self._before) if m.full_name == difference.before)
+        method = self._method(self._before, difference.before)
+        assert method is not None
         return method.input if difference.what == "request" else method.output
 
     def _title(self, difference: Difference) -> str:
@@ -417,16 +419,26 @@ class _Part:
                 yield from self._why_not(before)
             elif path:
                 yield f"{path} goes: it was never edited"
-        elif kind == "rpc" and what == "add":
-            path = self.part.targets.get(difference.after)
-            if path:
-                yield f"a new handler: {path}"
+        elif what in ("request", "response"):
+            yield from self._other_fields(difference)
         elif kind == "service" and what == "reorder":
             yield "no file depends on the order"
         elif what == "move":
             yield "imports stay as they are: there is one module for each package"
         elif kind == "field" and what == "add" and difference.reads is None and not self._rows(difference):
             yield "no handler has to change"
+
+    def _other_fields(self, difference: Difference) -> Iterator[str]:
+        """What another request or response has, and what it has not, by the names of its fields."""
+        old, new = self._method(self._before, difference.before), self._method(self._after, difference.after)
+        assert old is not None
+        assert new is not None
+        names = (old.input, new.input) if difference.what == "request" else (old.output, new.output)
+        one, other = self._before.api.message_by_name[names[0]], self._after.api.message_by_name[names[1]]
+        gone = [f.name for f in one.fields if not other.field(f.name)]
+        came = [f.name for f in other.fields if not one.field(f.name)]
+        said = [f"{verb} {', '.join(fields)}" for verb, fields in (("has no", gone), ("has", came)) if fields]
+        yield f"{other.name} {'; it '.join(said)}" if said else f"{other.name} has fields of the same names"
 
     def _why_not(self, old: str) -> Iterator[str]:
         """Why an RPC that came is not taken for the one that is gone, and how to say that it is."""
@@ -461,6 +473,8 @@ class _Part:
             return "rows that have several of the oneof's fields keep the last one"
         if difference.reads is None or difference.what == "option":
             return ""
+        if difference.what == "renumber":
+            return f"rows written before read {self._default(difference.after)}: theirs has the old number"
         if difference.reads is Reads.DEFAULT:
             return f"rows written before read {self._default(difference.after)}: their bytes have another form"
         return _ROWS[difference.reads]

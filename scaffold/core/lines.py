@@ -32,7 +32,8 @@ class Part:
     ``before`` is None where nothing changed, or where nobody knows what it was. ``handlers`` are the files of RPCs that
     are there, ``theirs`` those of them with code of the user's; ``targets`` are the files that RPCs have from now on,
     ``free`` those of them where nothing of the user's stands. ``words`` are those of the API as it was: it is what the
-    sources were written for. ``comments`` are the RPCs whose untouched stubs follow where only comments changed; None
+    sources were written for. ``knows`` are the components whose messages it has, because it uses them or imports their
+    protos. ``comments`` are the RPCs whose untouched stubs follow where only comments changed; None
     where it is not so.
     """
 
@@ -45,6 +46,7 @@ class Part:
     free: frozenset[str] = frozenset()
     words: Vocabulary | None = None
     sources: tuple[Source, ...] = ()
+    knows: frozenset[str] = frozenset()
     comments: tuple[str, ...] | None = None
 
 

@@ -323,7 +323,7 @@ def _conflict(change: Change) -> Diagnostic:
 
 
 def _orphan(change: Change) -> Diagnostic:
-    what = "handler has code of yours, and its RPC is gone from the API"
+    what = f"handler has code of yours, and its RPC {change.rpc} is gone from the API"
     return Diagnostic(
         "orphan",
         f"this {what if change.rpc else 'file has code of yours, and nothing needs it any more'}",

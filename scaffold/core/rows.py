@@ -55,13 +55,25 @@ class _Reader:
         self._assumed: set[tuple[str, str]] = set()
 
     def field(self, old: Field, new: Field) -> Reads:
+        """How a field reads as another one with its number. Repeated numbers are taken to be packed, as proto3 has it."""
+        if _is_packed(old):
+            return self._packed(old, new)
+        if _is_packed(new) and old.type in _LENGTH:
+            return Reads.REFUSED  # any bytes, taken for packed numbers
         value = self._value(old, new)
         if old.repeated and not new.repeated:
-            # Repeated numbers stand packed in one piece of bytes, which no single number is.
-            return max(value, Reads.LAST if old.type in _LENGTH else Reads.DEFAULT)
-        if new.repeated and self._is_map(new, self._after) and not self._is_map(old, self._before):
+            return max(value, Reads.LAST)
+        if self._is_map(new, self._after) and not self._is_map(old, self._before):
             return max(value, Reads.LAST)
         return value
+
+    def _packed(self, old: Field, new: Field) -> Reads:
+        """How packed numbers read, which are one piece of bytes."""
+        if _is_packed(new):
+            return self._value(old, new) if _WIRE[old.type] == _WIRE[new.type] else Reads.REFUSED
+        if new.type == "bytes":
+            return Reads.OTHER
+        return Reads.REFUSED if new.type in _LENGTH else Reads.DEFAULT
 
     def _value(self, old: Field, new: Field) -> Reads:
         pair = (old.type, new.type)
@@ -101,3 +113,7 @@ class _Reader:
     def _is_map(field: Field, api: Api) -> bool:
         message = api.message_by_name.get(field.type_name)
         return message is not None and message.map_entry
+
+
+def _is_packed(field: Field) -> bool:
+    return field.repeated and field.type not in (*_LENGTH, "group")

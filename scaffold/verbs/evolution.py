@@ -51,10 +51,12 @@ class _Parts:
         self._everything = everything
         self._changes = {change.path: change for change in plan.changes}
         self._units = what.settings.components()
+        self._told: dict[str, tuple[str, ...]] = {}  # components with something to say, and their protos
 
     def parts(self) -> Iterable[Part]:
         """A part for every component that changed, that uses one which did, or whose comments changed."""
         before = {u.name: read for u in self._units if self._has_changed(u) and (read := self._read(u))}
+        self._told = {u.name: u.protos for u in self._units if u.name in before}
         for unit in self._units:
             if unit.external:
                 users = [u for u in self._units if unit.name in u.uses and u.name in before]
@@ -102,16 +104,22 @@ class _Parts:
             frozenset(path for path in targets.values() if self._is_ours(path)),
             self._vocabulary(unit, api, services),
             tuple(self._sources(unit)),
+            self._known(unit),
         )
 
-    @staticmethod
-    def _side(unit: Unit, api: Api, services: tuple[str, ...]) -> Side:
+    def _known(self, unit: Unit) -> frozenset[str]:
+        """The other components whose messages a component has."""
+        files = {f.name for f in self._what.api.closure(unit.protos)}
+        importing = {u.name for u in self._units if u.name != unit.name and not files.isdisjoint(u.protos)}
+        return frozenset({*unit.uses, *importing})
+
+    def _side(self, unit: Unit, api: Api, services: tuple[str, ...]) -> Side:
+        """A component's API; of what it imports from another one, there is a word in that one's section."""
+        others = {proto for name, protos in self._told.items() if name != unit.name for proto in protos}
         names = dict.fromkeys([*unit.protos, *(api.service_by_name[s].file for s in services)])
-        own = (f.name for f in api.closure(tuple(names)))
-        files = (
-            name for name in own if not name.startswith(OPTIONS) and (not is_installed(name) or name in unit.protos)
-        )
-        return Side(api, services, frozenset(files))
+        own = {f.name for f in api.closure(tuple(names))}
+        files = {name for name in own - others if not name.startswith(OPTIONS) and not is_installed(name)}
+        return Side(api, services, frozenset(files | (own & set(unit.protos))))
 
     def _is_ours(self, path: str) -> bool:
         """Whether nothing of the user's stands at a path: nothing at all, or what we made and nobody edited."""

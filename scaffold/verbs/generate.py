@@ -199,7 +199,8 @@ def _missing_services(unit: Unit, api: Api, workspace: Workspace) -> list[Diagno
     missing = [name for name in unit.services if name not in here]
     came = [name for name in here if name not in unit.services]
     table = "stores" if unit.kind == "store" else "processes"
-    where = settings.place(workspace.text, table, unit.name, "services")
+    is_written = f"[{table}.{unit.name}]" in workspace.text  # not where `new` is about to write it
+    where = settings.place(workspace.text, table, unit.name, "services") if is_written else Location(settings.FILE)
     if len(missing) == 1 and came and workspace.exists(f"{unit.root}/gen"):
         return [_service_renamed(missing[0], came, unit, where)]
     return [replace(service_not_found(name, here, unit.protos), where=where) for name in missing]

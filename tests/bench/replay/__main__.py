@@ -77,7 +77,10 @@ def summary(steps: Sequence[Step]) -> str:
     lost = sum(sum(step.lost.values()) for step in steps)
     seconds = [step.seconds for step in steps]
     found = [step.agreement for step in steps if step.agreement is not None]
-    both, theirs, ours = (sum(column) for column in zip(*((a.both, len(a.only_buf), len(a.only_ours)) for a in found)))
+    both, theirs, ours = (
+        sum(column)
+        for column in ([a.both for a in found], [len(a.only_buf) for a in found], [len(a.only_ours) for a in found])
+    )
     return "\n".join(
         [
             "",

@@ -98,7 +98,7 @@ def compare(findings: Iterable[Finding], ours: Iterable[Difference], before: Api
             if d.before
             and d.what not in (*_PERHAPS, "add")
             and not found & set(_subjects(d, before, after))
-            and _file(d, before) not in lost
+            and _file(d.before, before) not in lost
         ),
     )
 
@@ -157,8 +157,8 @@ def _is_said(finding: Finding, said: set[_Subject], before: Api) -> bool:
     if finding.rule == "FILE_NO_DELETE":
         # We say what has left the file.
         file = finding.names[0]
-        inside = [*before.message_by_name.items(), *before.enum_by_name.items(), *before.service_by_name.items()]
-        return any((kind, _short(n, before)) in said for n, x in inside if x.file == file for kind in _KINDS)
+        inside = (*before.message_by_name, *before.enum_by_name, *before.service_by_name)
+        return any((kind, _short(n, before)) in said for n in inside if _file(n, before) == file for kind in _KINDS)
     if finding.rule.endswith("_TYPE"):
         # We say that the type itself has another name.
         old = re.search(r'from "([^"]*)" to', finding.message)
@@ -169,13 +169,12 @@ def _is_said(finding: Finding, said: set[_Subject], before: Api) -> bool:
 _KINDS = ("message", "enum", "service")
 
 
-def _file(difference: Difference, api: Api) -> str:
-    """The file that declared what a difference is about."""
-    name = difference.before
+def _file(name: str, api: Api) -> str:
+    """The file that declared something, by its full name or by that of what is in it."""
     while name:
-        for known in (api.message_by_name, api.enum_by_name, api.service_by_name):
-            if name in known:
-                return known[name].file
+        found = api.message_by_name.get(name) or api.enum_by_name.get(name) or api.service_by_name.get(name)
+        if found is not None:
+            return found.file
         name = name.rpartition(".")[0]
     return ""
 

@@ -127,7 +127,8 @@ def test_a_service_that_is_not_in_the_file(shop: Path) -> None:
     expect(said, "scaffold.toml", "unknown-service", message, 'did you mean "shop.cart.v1.CartService"?')
     edit(shop / CART_PROTO, "service CartService", "service BasketService")
     message = 'no service "shop.cart.v1.CartService" in shop/cart/v1/cart.proto'
-    expect(refused(shop, "regen"), "scaffold.toml", "unknown-service", message, "shop.cart.v1.BasketService")
+    remedy = 'if it is "shop.cart.v1.BasketService" now, write that in its place: its handlers stay where they are'
+    expect(refused(shop, "regen"), "scaffold.toml:13:1", "unknown-service", message, remedy)
 
 
 def test_a_proto_without_a_service(shop: Path) -> None:
