@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scaffold.core import naming
 from tests.laws.library import RPCS, Library
 from tests.laws.test_kills import imports
 from tests.support import Said, contents, scaffold, tree
@@ -240,7 +241,7 @@ def test_whatever_two_branches_do(
         for change in changes:
             api = change(api)
         apis[name] = api
-        edits = {f"{HANDLERS}/{_snake(rpc)}.py": lines[name] for rpc in written if rpc in api.rpcs}
+        edits = {f"{HANDLERS}/{naming.snake(rpc)}.py": lines[name] for rpc in written if rpc in api.rpcs}
         branch(root, name, api, edits)
     git(root, "switch", "-q", "one")
     before = {name: written_in(root, name, lines[name]) for name in apis}
@@ -266,10 +267,6 @@ def test_whatever_two_branches_do(
     assert scaffold(root, "regen").code == said.code
     assert tree(root) == after
     assert generated(root) == generated_afresh(root)
-
-
-def _snake(rpc: str) -> str:
-    return "".join(f"_{c.lower()}" if c.isupper() else c for c in rpc).lstrip("_")
 
 
 def written_in(root: Path, name: str, line: bytes) -> list[str]:
