@@ -26,12 +26,16 @@ def test_a_history_of_ours(tmp_path: Path) -> None:
     """Proposed renames are accepted, handlers whose RPC is gone are kept."""
     steps = played(tmp_path, Config(imports=9, suites=0))
     assert sum(step.imports is not None for step in steps) >= 4
+    agreed = [step.agreement for step in steps if step.agreement is not None]
+    assert len(agreed) == len(steps) - len(BROKEN) - 1
+    assert [said for agreement in agreed for said in (*agreement.only_buf, *agreement.only_ours)] == []
+    assert sum(agreement.both for agreement in agreed) > 40
     assert [path for path in tmp_path.rglob("*") if path.name == "attic"] == []
 
 
 def test_a_history_of_ours_by_somebody_who_prunes(tmp_path: Path) -> None:
     """Proposed renames are declined, handlers whose RPC is gone are sent to the attic, where their bytes are."""
-    steps = played(tmp_path, Config(accept=False, prune=True, imports=0, suites=0))
+    steps = played(tmp_path, Config(accept=False, prune=True, buf=False, imports=0, suites=0))
     assert not any(step.orphans for step in steps)
     assert len(list((tmp_path / ".scaffold/attic").glob("*/services/**/*.py"))) > 5
 

@@ -21,7 +21,7 @@ OURS = Path(__file__).resolve().parents[2] / "history"
 def main(arguments: Sequence[str]) -> int:
     """Replay a history and print what came of it; 1 where something is not as it should be."""
     options = _parser().parse_args(arguments)
-    config = Config(not options.decline, options.prune, options.imports, options.suites)
+    config = Config(not options.decline, options.prune, not options.no_buf, options.imports, options.suites)
     steps: list[Step] = []
     with tempfile.TemporaryDirectory(prefix="scaffold-replay-") as temporary:
         for step in replay(revisions.read(options.folder), options.keep or Path(temporary), config):
@@ -38,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--decline", action="store_true", help="say no to every rename that is proposed")
     parser.add_argument("--prune", action="store_true", help="send handlers whose RPC is gone to the attic")
+    parser.add_argument("--no-buf", action="store_true", help="leave out what buf finds")
     parser.add_argument("--imports", type=int, default=1, metavar="N", help="import each N-th tree; 0: none")
     parser.add_argument("--suites", type=int, default=10, metavar="N", help="run each N-th tree's suite; 0: none")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="the workspace, to look at it afterwards")
@@ -94,7 +95,7 @@ def summary(steps: Sequence[Step]) -> str:
             f"suite passes         {sum(bool(s.suite and s.suite[0]) for s in tested)} of {len(tested)}",
             f"findings             {both} that buf (FILE) and the plan have, {theirs} that only buf has, {ours} only the plan"
             if found
-            else "findings             not compared: there is no buf (pip install buf-bin)",
+            else "findings             not compared with buf's (pip install buf-bin)",
             f"seconds a step       {statistics.median(seconds):.2f} in the middle, {max(seconds):.2f} at most; in process",
         ]
     )

@@ -41,6 +41,7 @@ class Config:
 
     accept: bool = True
     prune: bool = False
+    buf: bool = True  # compared where it is installed
     imports: int = 1
     suites: int = 10
     suite_arguments: tuple[str, ...] = ()
@@ -84,7 +85,7 @@ def replay(revisions: Sequence[Revision], root: Path, config: Config) -> Iterato
         step = _regenerate(revision, root, person, config)
         if not step.refused:
             image = _image(root)
-            if before and buf.installed():
+            if before and config.buf and buf.installed():
                 step.agreement = _agreement(step, before, image)
             before = image
             last = number == len(revisions)
