@@ -32,7 +32,6 @@ def command(name: str, keep_handlers: bool, yes: bool) -> int:
 
 def asker(*, yes: bool) -> Callable[[Clearing], bool]:
     """What shows a clearing and asks whether to go on. Without a terminal only ``yes`` is an answer."""
-
     from scaffold.core.diagnostics import ScaffoldError
 
     def confirm(clearing: Clearing) -> bool:

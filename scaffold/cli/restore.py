@@ -40,7 +40,7 @@ def command(wanted: tuple[str, ...]) -> int:
 def _show(entries: Iterable[Entry]) -> None:
     from scaffold.shell import console
 
-    entries = tuple(entries)
+    entries = tuple(entry for entry in entries if entry.files)
     if not entries:
         console.say("The attic is empty.")
     for entry in entries:

@@ -65,14 +65,20 @@ def entry_of(folder: str, files: Iterable[str], about: str) -> Entry | None:
     return Entry(int(match["number"]), match["verb"], match["name"], kept, table if isinstance(table, str) else "")
 
 
-def about(plan: Plan, listed: Mapping[str, Listed]) -> bytes:
-    """The note of the entry that a plan makes: for each file whose it was, and what took its place."""
-    files: dict[str, dict[str, str]] = {}
+def about(entry: Entry, plan: Plan, listed: Mapping[str, Listed]) -> bytes:
+    """The note of the entry that a plan makes: for each file whose it was, and what took its place.
+
+    What an interrupted run has noted in it stays.
+    """
+    kept = {file.path: file for file in entry.files}
     for change in plan.archived:
-        entry = listed.get(change.path)
-        about_file = {"owner": entry.owner, "rpc": entry.rpc} if entry else {}
-        files[change.path] = {**about_file, "replaced_by": digest(change.after) if change.after is not None else ""}
-    note = {"verb": plan.verb, "name": plan.name, "table": plan.table, "files": files}
+        after = digest(change.after) if change.after is not None else ""
+        kept[change.path] = Kept(change.path, listed.get(change.path), after)
+    files = {
+        path: {**({"owner": k.listed.owner, "rpc": k.listed.rpc} if k.listed else {}), "replaced_by": k.replaced_by}
+        for path, k in sorted(kept.items())
+    }
+    note = {"verb": plan.verb, "name": plan.name, "table": plan.table or entry.table, "files": files}
     return (json.dumps(note, indent=2, ensure_ascii=False) + "\n").encode()
 
 
@@ -114,11 +120,14 @@ def choose(entries: Iterable[Entry], wanted: str) -> tuple[Chosen, ...]:
 
 def restoration(
     chosen: Iterable[Chosen],
+    empty: Iterable[Entry],
     files: Mapping[str, bytes | None],
     notes: Mapping[str, bytes],
     listed: Mapping[str, Listed],
 ) -> Plan:
     """The plan that brings files back: each moves to where it was. An entry that is empty then goes.
+
+    ``empty`` are entries of which an interrupted run has brought everything back, and left the note.
 
     ``files`` are the bytes here and in the attic, ``notes`` those of the notes of the entries. What we wrote in the place
     of a file, and nobody has edited since, is replaced. Raises ScaffoldError for each file that something else is in the
@@ -134,7 +143,7 @@ def restoration(
         changes.append(Change(path, "move", entry.owner, files[path], files[one.source], "attic", one.source))
         if kept is not None:
             listing.setdefault(path, kept)
-    for emptied in whole(chosen):
+    for emptied in (*whole(chosen), *empty):
         note = emptied.place(ABOUT)
         if note in notes:
             changes.append(Change(note, "delete", "generated", notes[note], None))

@@ -84,7 +84,6 @@ class Likeness:
     new: str
     why: str = ""
     why_not: str = ""
-    twins: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -230,10 +229,9 @@ class _Comparer:
 
         if (old.client_streaming, old.server_streaming) != (new.client_streaming, new.server_streaming):
             return no("one of them streams where the other does not")
-        kinds = {shapes.shape(self._old.api, old).kind, shapes.shape(self._new.api, new).kind}
-        if len(kinds) == 2 and shapes.Kind.CUSTOM not in kinds:
-            first, second = sorted(kind.value for kind in kinds)
-            return no(f"a {first} does not become a {second}")
+        one, other = _verb(old.name), _verb(new.name)
+        if one and other and one != other:
+            return no(f"a {one} does not become a {other}")
         if old.name == new.name:
             return self._judge_moved(old, new)
         request, response = self._followed(old, new, "input"), self._followed(old, new, "output")
@@ -245,8 +243,7 @@ class _Comparer:
         if not {request, response} & {"along", "own"}:
             shared = " and ".join(dict.fromkeys((_last(old.input), _last(old.output))))
             return no(f"that both have {shared} says nothing: neither is named after the RPC")
-        twins = [(o, n) for o, n in ((old.input, new.input), (old.output, new.output)) if o != n]
-        return Likeness(old.full_name, new.full_name, self._evidence(old, new, request, response), twins=tuple(twins))
+        return Likeness(old.full_name, new.full_name, self._evidence(old, new, request, response))
 
     def _judge_moved(self, old: Method, new: Method) -> Likeness:
         """An RPC of the same name in another service: it moved, where its types are the same."""
@@ -426,7 +423,7 @@ class _Comparer:
             yield Difference("renumber", "field", *names, detail, new.where, reads=rows.Reads.DEFAULT)
         before, after = self._type(old, self._old), self._type(new, self._new)
         if self._changed(old, new):
-            breaks = old.repeated != new.repeated or _python(old) != _python(new)
+            breaks = old.repeated != new.repeated or self._python(old, self._old) != self._python(new, self._new)
             yield Difference("retype", "field", *names, f"{before} -> {after}", new.where, breaks, reads)
         if old.oneof != new.oneof and (old.oneof or new.oneof):
             detail = f"{old.oneof or 'no oneof'} -> {new.oneof or 'no oneof'}"
@@ -513,6 +510,12 @@ class _Comparer:
             if (old.rest, old.resources) != (new.rest, new.resources):
                 yield Difference("option", "file", name, name)
 
+    @staticmethod
+    def _python(field: Field, side: Side) -> tuple[str, ...]:
+        """The type that Python sees; of a map those of its keys and values."""
+        message = side.api.message_by_name.get(field.type_name)
+        return tuple(map(_python, message.fields)) if message and message.map_entry else (_python(field),)
+
     def _type(self, field: Field, side: Side) -> str:
         """A field's type as the proto says it, by short names."""
         message = side.api.message_by_name.get(field.type_name)
@@ -574,6 +577,12 @@ def _python(field: Field) -> str:
     if field.type in ("float", "double"):
         return "float"
     return field.type if field.type in ("string", "bytes", "bool", "message", "group", "enum") else "int"
+
+
+def _verb(rpc: str) -> str:
+    """The verb of a standard method that an RPC's name begins with, or nothing."""
+    verbs = [kind.value for kind in shapes.Kind if kind is not shapes.Kind.CUSTOM]
+    return next((v for v in verbs if rpc.startswith(v) and rpc[len(v) : len(v) + 1].isupper()), "")
 
 
 def _named_after(type_name: str, rpc: str) -> bool:

@@ -37,9 +37,8 @@ class Answers:
 
     def typed(self, old: str) -> str:
         """The shortest name that means only this RPC or service, in all components."""
-        known = [name for part in self._parts for name in _old_names(part)]
-        names = (old.rpartition(".")[2] if any(name.startswith(f"{old}.") for name in known) else short(old), old)
-        return next((name for name in names if sum(says(name, other) for other in known) == 1), old)
+        gone = [name for part in self._parts for name in _gone(part)]
+        return next((name for name in (_shown(old), old) if sum(says(name, other) for other in gone) == 1), old)
 
     def _rename(self, old: str, new: str) -> None:
         name, part = self._find(old)
@@ -59,7 +58,7 @@ class Answers:
         kind = "service" if name in services else "RPC"
         if not gone:
             self._problem(
-                f"{short(name)} is still in the API", "a rename is of what is gone: `scaffold plan` says what is"
+                f"{_shown(name)} is still in the API", "a rename is of what is gone: `scaffold plan` says what is"
             )
             return
         service = name.rpartition(".")[0]
@@ -69,7 +68,7 @@ class Answers:
         if len(matching) != 1:
             self._no_target(new, kind, known, came, matching)
         elif matching[0] in {*self.renames.values(), *self.services.values()}:
-            self._problem(f"two are to become {short(matching[0])}", "one handler has one RPC: take one option out")
+            self._problem(f"two are to become {_shown(matching[0])}", "one handler has one RPC: take one option out")
         else:
             (self.services if kind == "service" else self.renames)[name] = matching[0]
 
@@ -97,14 +96,15 @@ class Answers:
 
     def _find(self, old: str) -> tuple[str, Part | None]:
         """The RPC or service that was, and its component; nothing, and a problem more, where there is none."""
-        found = [(name, part) for part in self._parts for name in _old_names(part) if says(old, name)]
+        found = [(name, part) for part in self._parts for name in _gone(part) if says(old, name)]
+        found = found or [(name, part) for part in self._parts for name in names_of(part.before) if says(old, name)][:1]
         if len(found) == 1:
             return found[0]
         if found:
             names = " or ".join(name for name, _ in found)
             self._problem(f"{old} can be {names}", "write the full name")
             return "", None
-        gone = [n for part in self._parts for n in names_of(part.before) if n not in set(names_of(part.after))]
+        gone = [name for part in self._parts for name in _gone(part)]
         self._problem(
             f"there was no {old} when this was generated the last time, or it was renamed already",
             _choice(old, gone, "gone are"),
@@ -116,7 +116,7 @@ class Answers:
 
 
 def _choice(given: str, names: Sequence[str], what: str) -> str:
-    shown = [short(name) for name in names]
+    shown = [_shown(name) for name in names]
     close = get_close_matches(given, [*shown, *(name.rpartition(".")[2] for name in shown)], n=1)
     if close:
         return f'did you mean "{close[0]}"?'
@@ -130,11 +130,11 @@ def names_of(side: Side | None) -> Iterator[str]:
         yield from (m.full_name for m in methods(side))
 
 
-def _old_names(part: Part) -> Iterator[str]:
-    """What can have been renamed: services and RPCs that were, and those of orphans."""
-    names = [*names_of(part.before), *names_of(part.after)]
-    yield from dict.fromkeys(names_of(part.before))
-    yield from (rpc for rpc, path in part.handlers.items() if path in part.theirs and rpc not in names)
+def _gone(part: Part) -> Iterator[str]:
+    """What can have been renamed: services and RPCs that were and are no more, and the RPCs of orphans."""
+    now = set(names_of(part.after))
+    names = [*names_of(part.before), *(rpc for rpc, path in part.handlers.items() if path in part.theirs)]
+    yield from dict.fromkeys(name for name in names if name not in now)
 
 
 def methods(side: Side) -> list[Method]:
@@ -150,3 +150,9 @@ def says(typed: str, full_name: str) -> bool:
 def short(full_name: str) -> str:
     """``shop.cart.v1.CartService.EmptyCart`` → ``CartService.EmptyCart``."""
     return ".".join(full_name.rsplit(".", 2)[-2:])
+
+
+def _shown(full_name: str) -> str:
+    """An RPC with its service, a service alone: whose name begins in upper case is no package."""
+    name = short(full_name)
+    return name if name[:1].isupper() else name.rpartition(".")[2]

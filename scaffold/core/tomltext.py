@@ -94,7 +94,7 @@ def _check(before: str, after: str, expected: Callable[[dict[str, Any]], None], 
     try:
         made = tomllib.loads(after)
     except tomllib.TOMLDecodeError:
-        made = {}
+        raise ScaffoldError(_not_plain(section, name)) from None
     if {k: v for k, v in made.items() if v != {}} != {k: v for k, v in data.items() if v != {}}:
         raise ScaffoldError(_not_plain(section, name))
 

@@ -6,6 +6,7 @@ import difflib
 import json
 import os
 import sys
+from itertools import zip_longest
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -46,14 +47,15 @@ def say(text: str = "", stream: TextIO | None = None) -> None:
 
 
 def show_diagnostics(diagnostics: Iterable[Diagnostic], stream: TextIO | None = None) -> None:
-    """Print diagnostics, one or two lines each: ``file:line:col: slug: message`` and the remedy."""
+    """Print diagnostics: ``file:line:col: slug: message``, and below it the remedy, once for several that share it."""
     stream = stream or sys.stderr
-    for d in diagnostics:
+    found = tuple(diagnostics)
+    for d, after in zip_longest(found, found[1:]):
         place = f"{d.where}: " if d.where else ""
         slug = style(d.slug, _SEVERITY[d.severity.value], stream)
         prefix = "" if d.severity.value == "error" else f"{d.severity.value}: "
         say(printable(f"{place}{prefix}") + slug + printable(f": {d.message}"), stream)
-        if d.remedy:
+        if d.remedy and (after is None or (after.slug, after.remedy) != (d.slug, d.remedy)):
             say(printable(f"  help: {d.remedy}"), stream)
 
 
@@ -142,7 +144,7 @@ def _show_uses(item: Item) -> None:
     if not item.edit:
         parts += [f"{caller.component}: {_listed(caller.lines)}" for caller in item.callers]
     if parts:
-        _say_below(f"uses {item.about}: {'; '.join(parts)}")
+        _say_below(f"uses {item.about}, at least: {'; '.join(parts)}")
 
 
 def _listed(lines: Sequence[Line]) -> str:
@@ -161,7 +163,7 @@ def _show_edits(lead: str, name: str, lines: Sequence[Line], indent: str) -> Non
         what = "or the tests fail"
     else:
         what = "or they fail when they run"
-    say(f"{indent}{lead}edit, {what}:")
+    say(f"{indent}{lead}edit at least these, {what}:")
     width = max(len(f"{_short_path(line.path)}:{line.line}") for line in lines)
     shown: dict[str, int] = {}
     for line in lines:

@@ -152,6 +152,19 @@ def known(roots: Sequence[tuple[str, Path]]) -> tuple[str, ...]:
     return tuple(sorted({f.relative_to(folder).as_posix() for _, folder in roots for f in folder.rglob("*.proto")}))
 
 
+def declaring(service: str, roots: Sequence[tuple[str, Path]]) -> str:
+    """The import name of the proto under the roots that declares a service, by its full name; empty where none does."""
+    package, _, name = service.rpartition(".")
+    declared = re.compile(rf"^\s*service\s+{re.escape(name)}\b", re.MULTILINE)
+    of_package = re.compile(rf"^\s*package\s+{re.escape(package)}\s*;", re.MULTILINE) if package else re.compile("")
+    for _, folder in roots:
+        for file in sorted(folder.rglob("*.proto")):
+            text = _read(file)
+            if declared.search(text) and of_package.search(text):
+                return file.relative_to(folder).as_posix()
+    return ""
+
+
 def shadowed(roots: Sequence[tuple[str, Path]]) -> tuple[Diagnostic, ...]:
     """A note for each copy of an installed proto under the roots: it is not read."""
     found = []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from scaffold import __version__
 from scaffold.core import attic
 from scaffold.core import settings as settings_module
+from scaffold.shell import memory
 from scaffold.shell.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -45,13 +46,17 @@ def restore(start: Path, wanted: Sequence[str]) -> Restored:
             meant = one if one.isdigit() else workspace.named(one, start)
             chosen |= {c.file.path: c for c in attic.choose(there, meant)}
         files = workspace.read(p for c in chosen.values() for p in (c.file.path, c.source))
-        notes = workspace.read({c.entry.place(attic.ABOUT) for c in chosen.values()})
+        notes = workspace.read({entry.place(attic.ABOUT) for entry in there})
         plan = attic.restoration(
-            chosen.values(), files, {p: n for p, n in notes.items() if n is not None}, workspace.listed()
+            chosen.values(),
+            [entry for entry in there if not entry.files],
+            files,
+            {p: n for p, n in notes.items() if n is not None},
+            workspace.listed(),
         )
         table = _table(chosen.values(), workspace)
         workspace.apply(plan, f"{workspace.text}{table}" if table else None)
-        workspace.forget()
+        memory.forget(workspace.root)
         return Restored(plan, table)
 
 
@@ -62,8 +67,9 @@ def _table(chosen: Iterable[Chosen], workspace: Workspace) -> str:
     for entry in attic.whole(chosen):
         if entry.table and entry.name not in known:
             text += f"\n{entry.table}"
-    if text and workspace.text and not workspace.text.endswith("\n"):
-        text = f"\n{text}"
-    if text:
-        settings_module.load(workspace.text + text, __version__)
+    if not text:
+        return ""
+    if not workspace.text.endswith("\n"):
+        text = f"\n{text}" if workspace.text else text.removeprefix("\n")
+    settings_module.load(workspace.text + text, __version__)
     return text

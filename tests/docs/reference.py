@@ -12,6 +12,8 @@ import re
 import sys
 import tempfile
 import types
+from dataclasses import MISSING, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
@@ -21,14 +23,14 @@ from google.rpc import error_details_pb2
 from scaffold.cli.main import COMMANDS, scaffold
 from scaffold.contract import schema
 from scaffold.contract.checks import checks_of_component, checks_of_rpc
-from scaffold.core import analyse, settings
+from scaffold.core import analyse, settings, tables
 from scaffold.shell import data, protoc
+from tests.docs import laws
 from tests.docs.pages import DOCS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pydantic import BaseModel
     from pydantic.fields import FieldInfo
     from runtime.common.errors import StatusError
     from runtime.service.settings import ServiceSettings
@@ -102,7 +104,7 @@ def _option(option: click.Option) -> str:
 
 # --- scaffold.toml ------------------------------------------------------------------------------------------------
 
-_TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
+_TABLES: tuple[tuple[str, type], ...] = (
     ("At the top", settings.Settings),
     ("[protos]", settings.Protos),
     ("[python]", settings.Python),
@@ -117,12 +119,12 @@ def _scaffold_toml() -> str:
     return "\n\n".join(_table(title, model) for title, model in _TABLES)
 
 
-def _table(title: str, model: type[BaseModel]) -> str:
-    purpose = "" if model is settings.Settings else _sentence(inspect.getdoc(model) or "")
+def _table(title: str, table: type) -> str:
+    purpose = "" if table is settings.Settings else _sentence(inspect.getdoc(table) or "")
     rows = [
-        f"| `{name}` | {_type(field.annotation)} | {_default(field)} | {_cell(field.description or '')} |"
-        for name, field in model.model_fields.items()
-        if not _is_table(field)
+        f"| `{name}` | {_type(key.type)} | {_default(key)} | {_cell(key.description)} |"
+        for name, key in tables.keys(table).items()
+        if not _is_table(key)
     ]
     heading = title if title == "At the top" else f"`{title}`"
     parts = [f"### {heading}", purpose, "\n".join(["| key | value | default | |", "|---|---|---|---|", *rows])]
@@ -135,30 +137,29 @@ def _sentence(doc: str) -> str:
     return f"{text[:1].upper()}{text[1:]}"
 
 
-def _is_table(field: FieldInfo) -> bool:
-    members = (field.annotation, *get_args(field.annotation))
-    return any(isinstance(member, type) and issubclass(member, settings._Table) for member in members)
+def _is_table(key: tables.Key) -> bool:
+    return any(is_dataclass(member) for member in (key.type, *get_args(key.type)))
 
 
 def _type(annotation: object) -> str:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
         return " or ".join(_type(member) for member in arguments if member is not type(None))
-    if origin is list:
+    if origin in (list, tuple):
         return f"list of {_type(arguments[0])}s"
     names = {str: "string", int: "number", float: "number", bool: "true or false"}
     assert isinstance(annotation, type)
     return names[annotation]
 
 
-def _default(field: FieldInfo) -> str:
-    if field.is_required():
+def _default(key: tables.Key) -> str:
+    if key.default is MISSING:
         return "required"
-    if field.default is None:
+    if key.default is None:
         return ""
-    if isinstance(field.default, list):
-        return f"`[{', '.join(map(_toml, field.default))}]`"
-    return f"`{_toml(field.default)}`"
+    if isinstance(key.default, tuple):
+        return f"`[{', '.join(map(_toml, key.default))}]`"
+    return f"`{_toml(key.default)}`"
 
 
 def _toml(value: object) -> str:
@@ -268,6 +269,7 @@ message Book {
   string etag = 4;
   google.protobuf.Timestamp create_time = 5 [(google.api.field_behavior) = OUTPUT_ONLY];
   google.protobuf.Timestamp delete_time = 6 [(google.api.field_behavior) = OUTPUT_ONLY];
+  google.protobuf.Timestamp update_time = 7 [(google.api.field_behavior) = OUTPUT_ONLY];
 }
 message Page {
   option (google.api.resource) = {
@@ -284,10 +286,15 @@ message CreateBookRequest {
   string parent = 1; Book book = 2 [(google.api.field_behavior) = REQUIRED]; string book_id = 3; string request_id = 4;
   bool validate_only = 5;
 }
-message UpdateBookRequest { Book book = 1; google.protobuf.FieldMask update_mask = 2; bool allow_missing = 3; }
-message DeleteBookRequest { string name = 1; string etag = 2; bool allow_missing = 3; bool force = 4; }
+message UpdateBookRequest {
+  Book book = 1; google.protobuf.FieldMask update_mask = 2; bool allow_missing = 3; string request_id = 4;
+  bool validate_only = 5;
+}
+message DeleteBookRequest {
+  string name = 1; string etag = 2; bool allow_missing = 3; bool force = 4; string request_id = 5; bool validate_only = 6;
+}
 message UndeleteBookRequest { string name = 1; }
-message BatchGetBooksRequest { repeated string names = 1; }
+message BatchGetBooksRequest { repeated string names = 1; string parent = 2; }
 message BatchGetBooksResponse { repeated Book books = 1; }
 message BatchCreateBooksRequest { repeated CreateBookRequest requests = 1; }
 message BatchCreateBooksResponse { repeated Book books = 1; }
@@ -335,6 +342,14 @@ _FIELDS = {
     "children_need_force": "`force`",
     "same_request_id_same_answer": "`request_id`",
     "validate_only_creates_nothing": "`validate_only`",
+    "validate_only_updates_nothing": "`validate_only`",
+    "validate_only_deletes_nothing": "`validate_only`",
+    "repeated_update_is_done_once": "`request_id`",
+    "repeated_delete_is_done_once": "`request_id`",
+    "create_sets_the_times": "an OUTPUT_ONLY `create_time` or `update_time`",
+    "update_moves_update_time": "an OUTPUT_ONLY `create_time` or `update_time`",
+    "batch_get_keeps_to_its_parent": "`parent`",
+    "streams_end_or_go_on": "a name that does not begin with Watch, Subscribe or another word for waiting",
     "order_by_is_honest": "`order_by`",
     "filter_is_honest": "`filter`",
     "other_arguments_must_not_change": "`parent`, `order_by` or `filter`",
@@ -370,8 +385,14 @@ def _sample(rpcs: str) -> schema.Schema:
     return schema.make(files, ("sample.BookService",))
 
 
+@cache
+def checks_by_label() -> dict[str, tuple[Check, ...]]:
+    """The checks of each kind of RPC, in an API that has them all."""
+    return _checks_of()
+
+
 def _checks() -> str:
-    everything = _checks_of()
+    everything = checks_by_label()
     lacking = {label: _checks_of(label) for label in _RPCS}
     rows = ["| check | of | what must hold | from |", "|---|---|---|---|"]
     for check in checks_of_component():
@@ -413,6 +434,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "service-settings": _service_settings,
     "statuses": _statuses,
     "checks": _checks,
+    "laws": laws.table,
 }
 
 

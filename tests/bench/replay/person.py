@@ -73,12 +73,12 @@ class Person:
     def follow(self, fresh: Mapping[str, Artifact]) -> None:
         """Bring the files up to date whose code the API has outdated; their lines stay."""
         for path in tuple(self.outdated(fresh)):
-            self._save(path, replace(self.files[path], base=fresh[path].content))
+            self._save(path, replace(self.files[path], base=_content(fresh[path])))
 
     def outdated(self, fresh: Mapping[str, Artifact]) -> Iterator[str]:
         """The files of theirs that would say something else if they were made from this API."""
         for path, theirs in sorted(self.files.items()):
-            if path in fresh and path.endswith(".py") and _code(fresh[path].content) != _code(theirs.base):
+            if path in fresh and path.endswith(".py") and _code(_content(fresh[path])) != _code(theirs.base):
                 yield path
 
     def moved(self, places: Mapping[str, str]) -> None:
@@ -106,6 +106,13 @@ class Person:
     def _bytes(self, path: str) -> bytes | None:
         file = self._root / path
         return file.read_bytes() if file.is_file() else None
+
+
+def _content(artifact: Artifact) -> bytes:
+    assert (
+        artifact.content is not None
+    )  # only what stands unchanged is not rendered, and nothing stands in an empty folder
+    return artifact.content
 
 
 def _last_statement(content: bytes) -> int:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -321,30 +320,7 @@ def test_what_was_staged_by_a_run_that_was_killed_is_no_part_of_this_one(root: P
     assert not (root / ".scaffold/cache/stage").exists()
 
 
-# The stat cache.
-
-
-def test_remember_and_forget(root: Path) -> None:
-    apply(root, change("a.py", "create"))
-    workspace = Workspace.find(root)
-    plan = Plan((change("a.py", "keep"),), (Listed("a.py", "generated"),))
-    later = (root / "scaffold.toml").stat().st_mtime_ns + 10**9
-    workspace.remember([root / "scaffold.toml", root / "absent.proto"], plan, "1", later)
-    cache = root / ".scaffold/cache/stat.json"
-    note = json.loads(cache.read_text(encoding="utf-8"))
-    assert set(note["files"]) == {str(root / p) for p in ("scaffold.toml", "absent.proto", "a.py", ".scaffold/files")}
-    assert note["files"][str(root / "absent.proto")] is None, "a file that comes to exist is a change"
-    assert (note["count"], note["version"], note["root"]) == (1, "1", str(root))
-    workspace.forget()
-    assert not cache.exists()
-    workspace.forget()
-
-
-def test_a_cache_that_cannot_be_written_is_none(root: Path) -> None:
-    write(root, {".scaffold/cache": "a file"})
-    workspace = Workspace.find(root)
-    workspace.remember([], Plan(), "1", 2**63)
-    assert (root / ".scaffold/cache").read_text(encoding="utf-8") == "a file"
+# The lock.
 
 
 def test_one_writer_at_a_time(root: Path) -> None:
@@ -382,3 +358,101 @@ def test_what_the_list_has_lost_is_known_by_its_stamp(root: Path) -> None:
         "s/src/p/handlers/gone.py": Listed("s/src/p/handlers/gone.py", "stub", "Svc.Gone"),
         "s/src/p/handlers/sub/untouched.py": Listed("s/src/p/handlers/sub/untouched.py", "stub", "Svc.Gone"),
     }
+
+
+# The attic, and moves.
+
+
+def archive(root: Path, *changes: Change, verb: str = "burn") -> None:
+    there = tuple(replace(c, before=_bytes(root / c.path)) for c in changes)
+    Workspace.find(root).apply(Plan(there, (), verb=verb, name="cart"))
+
+
+def test_an_archived_file_is_in_the_attic(root: Path) -> None:
+    write(root, {"a/x.py": "mine\n", "a/y.py": "mine, too\n"})
+    archive(root, Change("a/x.py", "update", "yours", after=b"new\n", attic=True), Change("a/y.py", "attic", "yours"))
+    found = contents(root)
+    assert found["a/x.py"] == b"new\n"
+    assert "a/y.py" not in found
+    assert found[".scaffold/attic/1-burn-cart/a/x.py"] == b"mine\n"
+    assert found[".scaffold/attic/1-burn-cart/a/y.py"] == b"mine, too\n"
+    (entry,) = Workspace.find(root).attic()
+    assert (entry.number, entry.verb, entry.name) == (1, "burn", "cart")
+    assert [(f.path, bool(f.replaced_by)) for f in entry.files] == [("a/x.py", True), ("a/y.py", False)]
+
+
+def test_entries_are_numbered(root: Path) -> None:
+    for verb in ("burn", "prune", "burn"):
+        write(root, {"x.py": f"{verb} {len(Workspace.find(root).attic())}\n"})
+        archive(root, Change("x.py", "attic", "yours"), verb=verb)
+    (root / ".scaffold/attic/notes").mkdir()
+    found = [(e.number, e.verb) for e in Workspace.find(root).attic()]
+    assert found == [(1, "burn"), (2, "prune"), (3, "burn")]
+
+
+def test_copies_are_on_the_disk_before_an_original_is_touched(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files, and the folders that name them: a computer that loses its power loses neither both."""
+    events: list[str] = []
+    sync, move = os.fsync, room._Writer._move
+
+    def fsync(descriptor: int) -> None:
+        events.append(f"sync {str(Path(f'/proc/self/fd/{descriptor}').readlink()).removeprefix(f'{root}/')}")
+        sync(descriptor)
+
+    def recorded(self: room._Writer, path: str, staged: Path | None) -> None:
+        events.append(f"move {path}")
+        move(self, path, staged)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(room._Writer, "_move", recorded)
+    write(root, {"a/x.py": "mine\n"})
+    archive(root, Change("a/x.py", "attic", "yours"))
+    copy = ".scaffold/attic/1-burn-cart/a/x.py"
+    original = events.index("move a/x.py")
+    assert events.index(f"move {copy}") < original
+    assert events.index("sync .scaffold/cache/stage/0") < events.index(f"move {copy}")
+    for folder in (Path(copy).parent, Path(copy).parent.parent, Path(".scaffold/attic")):
+        assert events.index(f"move {copy}") < events.index(f"sync {folder}") < original
+
+
+def test_a_move_keeps_bytes_mode_and_time(root: Path) -> None:
+    write(root, {"a/x.db": "rows\n"})
+    (root / "a/x.db").chmod(0o640)
+    os.utime(root / "a/x.db", ns=(10**18, 10**18))
+    Workspace.find(root).apply(Plan((Change("b/c/x.db", "move", "yours", source="a/x.db"),)))
+    status = (root / "b/c/x.db").stat()
+    assert (status.st_mode & 0o777, status.st_mtime_ns) == (0o640, 10**18)
+    assert not (root / "a").exists()
+
+
+def test_a_module_that_moves_to_where_one_was_gets_another_second(root: Path) -> None:
+    """Else the bytecode of the one that was there would run."""
+    write(root, {"x.py": "x = 1\n", "y.py": "y = 2\n"})
+    for name in ("x.py", "y.py"):
+        os.utime(root / name, ns=(10**18, 10**18))
+    Workspace.find(root).apply(Plan((Change("y.py", "move", "yours", b"y = 2\n", b"x = 1\n", source="x.py"),)))
+    assert (root / "y.py").read_bytes() == b"x = 1\n"
+    assert (root / "y.py").stat().st_mtime_ns // 10**9 > 10**9
+
+
+@pytest.mark.parametrize(
+    "planned",
+    [
+        Change("x.py", "update", "generated", b"old\n", b"new\n"),
+        Change("x.py", "create", "generated", None, b"new\n"),
+        Change("x.py", "delete", "generated", b"old\n", None),
+        Change("x.py", "attic", "yours", b"old\n", None),
+        Change("y.py", "move", "yours", None, b"old\n", source="x.py"),
+        Change("x.py", "move", "yours", None, None, source="scaffold.toml"),
+    ],
+)
+def test_what_was_changed_since_it_was_read_is_not_touched(planned: Change, root: Path) -> None:
+    write(root, {"x.py": "saved a moment ago\n"})
+    before = contents(root)
+    with pytest.raises(ScaffoldError) as caught:
+        Workspace.find(root).apply(Plan((planned, Change("z/z.py", "create", "generated", None, b"z\n"))))
+    (found,) = caught.value.diagnostics
+    assert (found.slug, found.where) == ("changed-meanwhile", Location("x.py"))
+    assert contents(root) == before
+    assert not (root / "z").exists()
+    assert not (root / ".scaffold/cache/stage").exists()
