@@ -1,6 +1,6 @@
 """``model.snapshot.json``: what an introspected monolith has, as one value. Whatever comes after works from it alone.
 
-The file is written by ``templates/acl/introspect.py`` in the monolith's own interpreter. A key that is absent has the
+The file is written by ``templates/monolith/introspect.py`` in the monolith's own interpreter. A key that is absent has the
 default that stands here; ``at`` is a place in the monolith, ``PATH:LINE``; ``where`` is not in the file: it is the line
 of the file itself that says so. Places take no part in equality: two equal snapshots mean the same monolith.
 """

@@ -35,6 +35,9 @@ COMMANDS = {
         "check": "all that CI asks: drift, boundaries",
         "test": "contract tests: in process, or --against HOST:PORT",
     },
+    "Move": {
+        "acl": "beside a monolith: introspect it",
+    },
 }
 
 _EPILOG = "exit codes: 0 fine, 1 found something, 2 bad input and nothing written"

@@ -31,16 +31,26 @@ import weakref
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 FORMAT = 1
 
 # Folders that hold no source of the monolith's own, or none that runs in production.
-_SKIPPED = {"__pycache__", "build", "dist", "migrations", "node_modules", "site-packages", "dist-packages", "test", "tests"}
+_SKIPPED = {
+    "__pycache__",
+    "build",
+    "dist",
+    "migrations",
+    "node_modules",
+    "site-packages",
+    "dist-packages",
+    "test",
+    "tests",
+}
 _TESTS = re.compile(r"(test_.*|.*_test|tests|conftest)\.py\Z")
 
 
-class Failed(Exception):
+class IntrospectionError(Exception):
     """The monolith cannot be introspected."""
 
     def __init__(self, kind: str, message: str, remedy: str, at: str = "") -> None:
@@ -98,7 +108,7 @@ class Places:
             yield self.folder
         for package in self.packages:
             spec = importlib.util.find_spec(package)
-            yield from (os.path.realpath(p) for p in (spec.submodule_search_locations or ()) if spec) if spec else ()
+            yield from map(os.path.realpath, (spec and spec.submodule_search_locations) or ())
 
     def _worth_reading(self, folder: str) -> bool:
         name = os.path.basename(folder)
@@ -155,7 +165,7 @@ def default_of(value: Any) -> Any:
     if callable(value) and not isinstance(value, (type(None), bool, int, float, str, decimal.Decimal, enum.Enum)):
         name = getattr(value, "__qualname__", "")
         module = getattr(value, "__module__", "") or ""
-        return {"kind": "callable", "value": name if module in ("builtins", "") else "{}.{}".format(module, name)}
+        return {"kind": "callable", "value": name if module in ("builtins", "") else f"{module}.{name}"}
     return {"kind": "value", "value": scalar(value)}
 
 
@@ -182,21 +192,23 @@ class Django:
         self.query_names: dict[str, dict[str, str]] = {}
 
     def start(self) -> None:
-        """Set Django up as ``manage.py`` does. Raises Failed."""
+        """Set Django up as ``manage.py`` does. Raises IntrospectionError."""
         os.environ["DJANGO_SETTINGS_MODULE"] = self._options.settings
         try:
             import django
             from django.core.exceptions import AppRegistryNotReady, ImproperlyConfigured
         except ImportError:
-            raise Failed("import", "this interpreter has no Django", "name the monolith's own with --python") from None
+            raise IntrospectionError(
+                "import", "this interpreter has no Django", "name the monolith's own with --python"
+            ) from None
         if not self._options.connect:
             self._stay_away_from_databases()
         try:
             django.setup()
         except AppRegistryNotReady as error:
-            raise Failed(
+            raise IntrospectionError(
                 "registry",
-                "the app registry is not ready: {}".format(error),
+                f"the app registry is not ready: {error}",
                 "an app or the settings import a model before all apps are loaded: move that import into `ready()` or a function",
                 blame(self._places, error),
             ) from error
@@ -204,9 +216,9 @@ class Django:
             missing = getattr(error, "name", None)
             if missing and not (self._options.settings + ".").startswith(missing + "."):
                 raise
-            raise Failed(
+            raise IntrospectionError(
                 "settings",
-                "the settings {} do not load: {}".format(self._options.settings, error),
+                f"the settings {self._options.settings} do not load: {error}",
                 "name them as DJANGO_SETTINGS_MODULE does, from the folder that has manage.py; and set the variables they read",
                 blame(self._places, error),
             ) from error
@@ -425,7 +437,7 @@ class Django:
             for name, value in sorted(vars(module).items()):
                 if issubclass(type(value), Signal) and id(value) not in seen:
                     seen.add(id(value))
-                    yield "{}.{}".format(module_name, name), value
+                    yield f"{module_name}.{name}", value
 
 
 # --- SQLAlchemy ---------------------------------------------------------------------------------------------------
@@ -449,13 +461,15 @@ class SqlAlchemy:
         self.query_names: dict[str, dict[str, str]] = {}
 
     def start(self) -> None:
-        """Import the application, or make it, and configure the mappers. Raises Failed."""
+        """Import the application, or make it, and configure the mappers. Raises IntrospectionError."""
         try:
             from sqlalchemy import event, orm
             from sqlalchemy.engine import Engine
             from sqlalchemy.exc import OperationalError
         except ImportError:
-            raise Failed("import", "this interpreter has no SQLAlchemy", "name the monolith's own with --python") from None
+            raise IntrospectionError(
+                "import", "this interpreter has no SQLAlchemy", "name the monolith's own with --python"
+            ) from None
 
         def refuse(*_: Any) -> None:
             raise OperationalError(
@@ -473,9 +487,9 @@ class SqlAlchemy:
         try:
             orm.configure_mappers()
         except Exception as error:
-            raise Failed(
+            raise IntrospectionError(
                 "mappers",
-                "the mappers cannot be configured: {}".format(error),
+                f"the mappers cannot be configured: {error}",
                 "mend the relationship that it names; every class it speaks of has to be imported (--import MODULE)",
                 blame(self._places, error),
             ) from error
@@ -495,11 +509,13 @@ class SqlAlchemy:
         except (SyntaxError, ValueError):
             names = None
         if not names:
-            raise Failed("application", "{!r} names no application".format(spec), 'write it as "shop:create_app()"')
+            raise IntrospectionError("application", f"{spec!r} names no application", 'write it as "shop:create_app()"')
         try:
             found = functools.reduce(getattr, names, module)
         except AttributeError as error:
-            raise Failed("application", str(error), 'name what makes it: "{}:create_app()"'.format(module_name)) from None
+            raise IntrospectionError(
+                "application", str(error), f'name what makes it: "{module_name}:create_app()"'
+            ) from None
         return found(*arguments, **keywords) if call else found
 
     def versions(self) -> dict[str, str]:
@@ -511,7 +527,7 @@ class SqlAlchemy:
         return sorted(self._mappers, key=self.label)
 
     def label(self, cls: Any) -> str:
-        return "{}.{}".format(cls.__module__, cls.__qualname__)
+        return f"{cls.__module__}.{cls.__qualname__}"
 
     def facts(self) -> dict[str, Any]:
         return {}
@@ -554,8 +570,14 @@ class SqlAlchemy:
         enum_class = getattr(column.type, "enum_class", None)
         # An Enum keeps the names of its members in the database, and gives members to Python.
         members = [(m.name, "") for m in enum_class] if enum_class and not decorated else []
-        members = members or [(scalar(m), "") for m in enum_class or ()] or [(v, "") for v in getattr(column.type, "enums", ())]
-        choices, enum_name = named_choices(members, mapper.class_, enum_class, by_name=enum_class is not None and not decorated)
+        members = (
+            members
+            or [(scalar(m), "") for m in enum_class or ()]
+            or [(v, "") for v in getattr(column.type, "enums", ())]
+        )
+        choices, enum_name = named_choices(
+            members, mapper.class_, enum_class, by_name=enum_class is not None and not decorated
+        )
         numeric = kind == "decimal"
         return {
             "name": name,
@@ -568,7 +590,9 @@ class SqlAlchemy:
             "default": self._default(column, members),
             "choices": choices,
             "enum": enum_name,
-            "max_length": getattr(column.type, "length", None) if kind in ("string", "bytes") and not enum_class else None,
+            "max_length": getattr(column.type, "length", None)
+            if kind in ("string", "bytes") and not enum_class
+            else None,
             "max_digits": getattr(column.type, "precision", None) if numeric else None,
             "decimal_places": getattr(column.type, "scale", None) if numeric else None,
             "aware": bool(getattr(column.type, "timezone", False)) if kind == "datetime" else None,
@@ -594,7 +618,11 @@ class SqlAlchemy:
     def _default(column: Any, members: Sequence[tuple[Any, str]]) -> Any:
         default = column.default
         if default is None:
-            return {"kind": "server", "value": None} if column.server_default is not None and column.computed is None else None
+            return (
+                {"kind": "server", "value": None}
+                if column.server_default is not None and column.computed is None
+                else None
+            )
         if getattr(default, "is_callable", False):
             return default_of(getattr(default.arg, "__wrapped__", default.arg))
         if getattr(default, "is_scalar", False):
@@ -693,9 +721,10 @@ def _enum_of(values: list[Any], cls: Any, hint: Any, by_name: bool) -> Any:
     module = sys.modules.get(cls.__module__)
     candidates = [hint, *(v for k in cls.__mro__ for v in vars(k).values()), *(vars(module).values() if module else ())]
     for candidate in candidates:
-        if is_class(candidate) and issubclass(candidate, enum.Enum):
-            if {m.name if by_name else scalar(m) for m in candidate} == set(values):
-                return candidate
+        if not is_class(candidate) or not issubclass(candidate, enum.Enum):
+            continue
+        if {m.name if by_name else scalar(m) for m in candidate} == set(values):
+            return candidate
     return None
 
 
@@ -831,7 +860,9 @@ class Source:
             line = getattr(error, "lineno", 0) or 0
             text = "it cannot be read as Python {}.{}: {}".format(*sys.version_info[:2], getattr(error, "msg", error))
             remedy = "what stands in it is missing here: mend it, or overlook it"
-            self.problems.append({"kind": "source", "message": text, "remedy": remedy, "at": self.places.shown(path, line)})
+            self.problems.append(
+                {"kind": "source", "message": text, "remedy": remedy, "at": self.places.shown(path, line)}
+            )
             return None
         for parent in ast.walk(tree):
             for child in ast.iter_child_nodes(parent):
@@ -846,7 +877,9 @@ class Source:
         """What a name of the module stands for: an import, something of its own, ``get_model("catalogue", "Product")``."""
         if isinstance(node, ast.Import):
             for alias in node.names:
-                module.names[alias.asname or alias.name.split(".")[0]] = alias.name if alias.asname else alias.name.split(".")[0]
+                module.names[alias.asname or alias.name.split(".")[0]] = (
+                    alias.name if alias.asname else alias.name.split(".")[0]
+                )
         elif isinstance(node, ast.ImportFrom):
             up = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
             base = ".".join([*up, *([node.module] if node.module else [])])
@@ -1193,7 +1226,7 @@ class Walk(ast.NodeVisitor):
             if base and base.kind in ("one", "any") and self._source.is_data(base.label, part.attr):
                 self._touch(base.label)
                 mine = isinstance(part.value, ast.Name) and part.value.id == self._self
-                self._do("sets {}".format(part.attr if mine else "{}.{}".format(base.label, part.attr)))
+                self._do("sets {}".format(part.attr if mine else f"{base.label}.{part.attr}"))
 
     def visit_For(self, node: ast.For) -> None:
         self.visit(node.iter)
@@ -1259,9 +1292,8 @@ class Walk(ast.NodeVisitor):
     def visit_Attribute(self, node: ast.Attribute) -> None:
         self.visit(node.value)
         base = self.type_of(node.value)
-        if isinstance(node.value, ast.Name) and node.value.id == self._self:
-            if not node.attr[0].isupper():
-                self.reads.add(node.attr)
+        if isinstance(node.value, ast.Name) and node.value.id == self._self and not node.attr[0].isupper():
+            self.reads.add(node.attr)
         found = self.type_of(node)
         if found and found != base:
             self._touch(found.label)
@@ -1312,7 +1344,7 @@ class Walk(ast.NodeVisitor):
             self._call_of(("signal", self._source.resolve(self._module, _attribute_names(node.func.value))))
         names = _attribute_names(node.func)
         if len(names) == 2 and names[0] == self._self and not self._label:
-            self._call_of(("function", "{}.{}".format(self._owner, name)))
+            self._call_of(("function", f"{self._owner}.{name}"))
         resolved = self._source.resolve(self._module, names)
         if resolved:
             self._call_of(("function", resolved))
@@ -1323,7 +1355,7 @@ class Walk(ast.NodeVisitor):
     def _note_effect(self, node: ast.Call, name: str) -> None:
         if isinstance(node.func, ast.Name):
             if name == "setattr" and node.args and self.type_of(node.args[0]):
-                self._do("sets attributes of {}".format(self._who(node.args[0])))
+                self._do(f"sets attributes of {self._who(node.args[0])}")
             return
         if not isinstance(node.func, ast.Attribute):
             return
@@ -1343,7 +1375,7 @@ class Walk(ast.NodeVisitor):
     def _changed(self, verb: str, value: ast.AST, base: Type | None) -> None:
         if isinstance(value, ast.Call) and getattr(value.func, "id", "") == "super":
             return  # the override says so already
-        self._do("{} {}".format(verb, self._who(value)))
+        self._do(f"{verb} {self._who(value)}")
         if base:
             for signal in ("pre_delete", "post_delete") if verb == "deletes" else ("pre_save", "post_save"):
                 self._call_of(("signal", base.label, signal))
@@ -1366,10 +1398,9 @@ class Walk(ast.NodeVisitor):
         label = base.label if base else ""
         follow = name in _FOLLOWED
         if name in _STRINGS or name in _EXPRESSIONS:
-            for argument in node.args:
-                if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
-                    if "__" in argument.value or (follow and label):
-                        self._look_along(name, argument.value, label, follow, node.lineno)
+            for path in (a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)):
+                if "__" in path or (follow and label):
+                    self._look_along(name, path, label, follow, node.lineno)
         if name in _KEYWORDS or name == "Q":
             for keyword in node.keywords:
                 if keyword.arg and "__" in keyword.arg:
@@ -1391,10 +1422,8 @@ class Walk(ast.NodeVisitor):
     def _note_query(self, node: ast.Call) -> None:
         """The models that one ``select(…)`` or ``query(…)`` brings together."""
         outer: Any = node
-        while isinstance(outer.parent, (ast.Attribute, ast.Call)) and getattr(outer.parent, "args", ()) == () or (
-            isinstance(outer.parent, ast.Call) and outer.parent.func is outer
-        ):
-            outer = outer.parent
+        while isinstance(outer.parent, ast.Attribute) or getattr(outer.parent, "func", None) is outer:
+            outer = outer.parent  # select(A).join(B).where(…)
         if id(outer) in self._queries:
             return
         self._queries.add(id(outer))
@@ -1409,7 +1438,7 @@ class Walk(ast.NodeVisitor):
         first = self.type_of(node.args[0]) if node.args else None
         if first:
             how = [j for j in joined if "join" in j or j.endswith("load")] or ["select"]
-            self._look(sorted(how)[0], ", ".join(sorted(labels)), first.label, sorted(labels), node.lineno)
+            self._look(min(how), ", ".join(sorted(labels)), first.label, sorted(labels), node.lineno)
 
     def _look(self, by: str, path: str, label: str, reached: Iterable[str], line: int) -> None:
         others = [m for m in dict.fromkeys(reached) if m != label]
@@ -1437,14 +1466,14 @@ class Walk(ast.NodeVisitor):
 
 
 def snapshot(orm: Any, places: Places) -> dict[str, Any]:
-    """The whole. Raises Failed."""
+    """The whole. Raises IntrospectionError."""
     classes = {orm.label(c): c for c in orm.classes()}
     own = [label for label, c in sorted(classes.items()) if places.own_module(c.__module__)]
     if not own:
         packages = sorted({c.__module__.split(".")[0] for c in classes.values()})
-        raise Failed(
+        raise IntrospectionError(
             "models",
-            "none of the {} models is the monolith's own".format(len(classes)),
+            f"none of the {len(classes)} models is the monolith's own",
             "name their package with --package" + (" (there are: {})".format(", ".join(packages)) if packages else ""),
         )
     known = {label: orm.model(classes[label]) for label in own}
@@ -1452,7 +1481,12 @@ def snapshot(orm: Any, places: Places) -> dict[str, Any]:
         if label in classes:
             known[label] = orm.model(classes[label])
     models = [
-        {"name": label, "own": label in own, "at": place_of(places, classes[label]) if label in own else "", **known[label]}
+        {
+            "name": label,
+            "own": label in own,
+            "at": place_of(places, classes[label]) if label in own else "",
+            **known[label],
+        }
         for label in sorted(known)
     ]
     source = Source(orm, places, models, {m["name"]: classes[m["name"]] for m in models})
@@ -1524,7 +1558,9 @@ def _called_here(walk: Walk, label: str) -> set[str]:
 
 def about_modules(source: Source) -> dict[str, Any]:
     """Which modules, transactions and lookups name which models."""
-    modules, transactions, lookups = [], [], {}
+    modules: list[dict[str, Any]] = []
+    transactions: list[dict[str, Any]] = []
+    lookups: dict[str, dict[str, Any]] = {}
     for module in source.modules:
         walks = list(source.everything(module))
         touched = {label for walk in walks for label in walk.scope.models if source.model[label]["own"]}
@@ -1570,17 +1606,19 @@ def events(source: Source) -> list[dict[str, Any]]:
             at = source.places.shown(module.path, node.lineno)
             if name == "listens_for" and decorated and len(node.args) > 1 and words:
                 sender = source.label(module, _attribute_names(node.args[0])) or ""
-                function = "{}.{}".format(module.name, around.name)
+                function = f"{module.name}.{around.name}"
                 found.append({"signal": words[0], "function": function, "sender": sender, "at": at})
             elif name == "listen" and len(node.args) > 2 and words:
                 sender = source.label(module, _attribute_names(node.args[0])) or ""
                 function = source.resolve(module, _attribute_names(node.args[2])) or module.name
                 found.append({"signal": words[0], "function": function, "sender": sender, "at": at})
             elif name == "validates" and decorated and isinstance(around.parent, ast.ClassDef):
-                owner = "{}.{}".format(module.name, around.parent.name)
+                owner = f"{module.name}.{around.parent.name}"
                 for label in source.labels_of(owner):
-                    function = "{}.{}".format(owner, around.name)
-                    found += [{"signal": "validates " + w, "function": function, "sender": label, "at": at} for w in words]
+                    function = f"{owner}.{around.name}"
+                    found += [
+                        {"signal": "validates " + w, "function": function, "sender": label, "at": at} for w in words
+                    ]
     return sorted(found, key=_order)
 
 
@@ -1612,7 +1650,7 @@ def _text(value: Any, depth: int) -> str:
         return json.dumps(value)
     pad = " " * (depth + 1)
     if isinstance(value, dict):
-        parts = ["{}{}: {}".format(pad, json.dumps(k), _text(v, depth + 1)) for k, v in value.items()]
+        parts = [f"{pad}{json.dumps(k)}: {_text(v, depth + 1)}" for k, v in value.items()]
         return "{\n" + ",\n".join(parts) + "\n" + " " * depth + "}"
     return "[\n" + ",\n".join(pad + _text(v, depth + 1) for v in value) + "\n" + " " * depth + "]"
 
@@ -1633,7 +1671,9 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="introspect.py", description=__doc__.partition("\n")[0])
     parser.add_argument("--orm", choices=["django", "sqlalchemy"], required=True)
-    parser.add_argument("--settings", default=os.environ.get("DJANGO_SETTINGS_MODULE", ""), help="Django: shop.settings")
+    parser.add_argument(
+        "--settings", default=os.environ.get("DJANGO_SETTINGS_MODULE", ""), help="Django: shop.settings"
+    )
     parser.add_argument("--app", default="", help='SQLAlchemy: "shop:create_app()"')
     parser.add_argument("--import", dest="imports", action="append", default=[], help="SQLAlchemy: a further module")
     parser.add_argument("--package", dest="packages", action="append", default=[], help="the monolith's, if installed")
@@ -1642,7 +1682,7 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     options = parser.parse_args(list(words))
     needed = "settings" if options.orm == "django" else "app"
     if not getattr(options, needed):
-        parser.error("--{} is needed with --orm {}".format(needed, options.orm))
+        parser.error(f"--{needed} is needed with --orm {options.orm}")
     return options
 
 
@@ -1671,21 +1711,21 @@ def run(orm: Any, places: Places) -> dict[str, Any]:
     try:
         start(orm, places)
         return snapshot(orm, places)
-    except Failed as failed:
+    except IntrospectionError as failed:
         problem = failed.problem
     sys.stderr.write("{at}: {message}\n  help: {remedy}\n".format(**problem))
     return {"snapshot": FORMAT, "orm": orm.name, "problems": [problem]}
 
 
 def start(orm: Any, places: Places) -> None:
-    """Start the monolith. Raises Failed, whatever it is that the monolith raises."""
+    """Start the monolith. Raises IntrospectionError, whatever it is that the monolith raises."""
     try:
         orm.start()
-    except Failed:
+    except IntrospectionError:
         raise
     except (Exception, SystemExit) as error:
         traceback.print_exc()
-        raise Failed(
+        raise IntrospectionError(
             "import",
             "the monolith does not start: {}: {}".format(type(error).__name__, " ".join(str(error).split())),
             "make it start in this interpreter, with the variables that it needs; `--connect` if it asks a database",
