@@ -47,6 +47,7 @@ _SKIPPED = {
     "test",
     "tests",
 }
+_NO_DATABASE = "introspection connects to no database (--connect would allow it)"
 _TESTS = re.compile(r"(test_.*|.*_test|tests|conftest)\.py\Z")
 
 
@@ -86,8 +87,11 @@ class Places:
         return bool(file) and self.own_file(str(file))
 
     def own_file(self, path: str) -> bool:
-        """Whether a file is below the folder, and not installed there."""
+        """Whether a file is below the folder, and not installed there; or in a package that was named."""
         path = os.path.realpath(path)
+        packages = [p for name in self.packages for p in getattr(sys.modules.get(name), "__path__", ())]
+        if any(self._below(path, os.path.realpath(p)) for p in packages):
+            return True
         inner = path[len(self.folder) :].split(os.sep)
         return self._below(path, self.folder) and not {"site-packages", "dist-packages"}.intersection(inner)
 
@@ -232,7 +236,7 @@ class Django:
         from django.db.backends.base.base import BaseDatabaseWrapper
 
         def refuse(self: Any) -> None:
-            raise OperationalError("introspection connects to no database (--connect would allow it)")
+            raise OperationalError(_NO_DATABASE)
 
         BaseDatabaseWrapper.connect = refuse
 
@@ -472,10 +476,12 @@ class SqlAlchemy:
                 "import", "this interpreter has no SQLAlchemy", "name the monolith's own with --python"
             ) from None
 
+        class RefusedError(OperationalError):
+            def __str__(self) -> str:
+                return _NO_DATABASE
+
         def refuse(*_: Any) -> None:
-            raise OperationalError(
-                "connect", None, Exception("introspection connects to no database (--connect would allow it)")
-            )
+            raise RefusedError("connect", None, Exception(_NO_DATABASE))
 
         if not self._options.connect:
             event.listen(Engine, "do_connect", refuse)
@@ -755,7 +761,7 @@ def blame(places: Places, error: BaseException) -> str:
     if isinstance(error, SyntaxError) and error.filename and os.path.exists(error.filename):
         return places.shown(error.filename, error.lineno or 0)
     frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if f.filename != __file__ and os.path.exists(f.filename) and places.own_file(f.filename)]
+    own = [f for f in frames if os.path.exists(f.filename) and places.own_file(f.filename)]
     return places.shown(own[-1].filename, own[-1].lineno or 0) if own else ""
 
 
