@@ -1,6 +1,7 @@
 """`make bench`: the figures, each as a ratio against a peer that ran in turn with it, in this run, on this machine.
 
 ``python -m tests.bench SECTION ...`` prints some of them: generator, databases, rpcs, suite, oscar.
+``python -m tests.bench SECTION ...`` prints some of them: generator, databases, rpcs, drain, suite.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.bench.databases import databases
+from tests.bench.drain import drain
 from tests.bench.oscar import oscar
 from tests.bench.rpcs import rpcs
 from tests.bench.suite import suite
@@ -122,6 +124,7 @@ SECTIONS: dict[str, Callable[[Path], None]] = {
     "generator": generator,
     "databases": databases,
     "rpcs": rpcs,
+    "drain": drain,
     "suite": suite,
     "oscar": oscar,
 }
