@@ -1,7 +1,6 @@
 """`make bench`: the figures, each as a ratio against a peer that ran in turn with it, in this run, on this machine.
 
-``python -m tests.bench SECTION ...`` prints some of them: generator, databases, rpcs, suite, oscar.
-``python -m tests.bench SECTION ...`` prints some of them: generator, databases, rpcs, drain, suite.
+``python -m tests.bench SECTION ...`` prints some of them: generator, databases, rpcs, drain, suite, oscar.
 """
 
 from __future__ import annotations
