@@ -309,6 +309,28 @@ def test_a_broken_snapshot_is_taken_again(tmp_path: Path) -> None:
     assert introspect("django", shop, tmp_path / "out.json", *SETTINGS, "--check").code == 0
 
 
+def test_defaults_of_all_kinds_are_the_same_on_every_run(tmp_path: Path) -> None:
+    defaults = (
+        "datetime.datetime.now()", "uuid.uuid4()", "uuid.uuid4", "Odd()", "functools.partial(max, 1)", "decimal.Decimal('1.10')",
+        "datetime.date(1970, 1, 1)", "Call()", "lambda: 1", "float('nan')",
+    )  # fmt: skip
+    text = "import datetime, decimal, functools, uuid\nfrom django.db import models\n\n"
+    text += (
+        "class Odd:\n    pass\n\nclass Call:\n    def __call__(self):\n        return 1\n\nclass Thing(models.Model):\n"
+    )
+    text += "".join(f"    f{n} = models.TextField(default={d})\n" for n, d in enumerate(defaults))
+    shop = django(tmp_path / "m", shop__models=text)
+    assert introspect("django", shop, tmp_path / "out.json", *SETTINGS).code == 0
+    again = introspect("django", shop, tmp_path / "out.json", *SETTINGS, "--check")
+    assert again.code == 0, again.text
+    (thing,) = snapshot.read(tmp_path / "out.json").own
+    assert [(c.default.kind, c.default.value) for c in thing.columns if c.default] == [
+        ("value", "datetime.datetime"), ("value", "uuid.UUID"), ("callable", "uuid.uuid4"), ("value", "shop.models.Odd"),
+        ("callable", "functools.partial"), ("value", "1.10"), ("value", "1970-01-01"), ("callable", "shop.models.Call"),
+        ("callable", "shop.models.Thing.<lambda>"), ("value", "nan"),
+    ]  # fmt: skip
+
+
 def test_composite_keys_of_django(tmp_path: Path) -> None:
     text = "from django.db import models\n\nclass Line(models.Model):\n    pk = models.CompositePrimaryKey('cart', 'sku')\n"
     text += "    cart = models.IntegerField()\n    sku = models.CharField(max_length=9)\n"
