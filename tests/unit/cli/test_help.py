@@ -31,6 +31,9 @@ Judge
   check     all that CI asks: drift, boundaries
   test      contract tests: in process, or --against HOST:PORT
 
+Move
+  acl       beside a monolith: introspect it, smell what was copied from it
+
 `scaffold COMMAND --help` says more.
 exit codes: 0 fine, 1 found something, 2 bad input and nothing written
 """
