@@ -370,6 +370,9 @@ class _Comparer:
             if _last(name) != _last(twin):
                 detail = f"{_last(name)} -> {_last(twin)}"
                 yield Difference("rename", "message", name, twin, detail, new.where, True, rows.Reads.SAME)
+            elif name != twin and not self._went_along(name):
+                # Another component's package has changed, and with it the module that this is imported from.
+                yield Difference("rename", "message", name, twin, f"{name} -> {twin}", new.where, True, rows.Reads.SAME)
             if old.file != new.file and name == twin:
                 yield Difference("move", "message", name, twin, f"{old.file} -> {new.file}", new.where)
             if old.rest != new.rest:
@@ -378,6 +381,10 @@ class _Comparer:
         for name, new in self._new.messages.items():
             if name not in taken and not self._is_inside(name):
                 yield Difference("add", "message", "", name, where=new.where)
+
+    def _went_along(self, name: str) -> bool:
+        """Whether a name is another one because the package of our own services is."""
+        return any(name.startswith(f"{package}.") for package in self._packages)
 
     @cached_property
     def _came(self) -> set[str]:
