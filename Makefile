@@ -31,8 +31,14 @@ imports: $(READY)
 pytest: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
-bench: $(READY)
+bench: $(READY) .venv/.bench
 	$(BIN)/python -m tests.bench
+
+# What the generator is measured beside; nothing else needs it.
+.venv/.bench: $(READY)
+	@if command -v uv >/dev/null; then uv pip install --quiet --python .venv --constraint constraints.txt --group bench; \
+	else $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --group bench; fi
+	@touch .venv/.bench
 
 format: $(READY)
 	$(BIN)/ruff check --fix
@@ -51,7 +57,7 @@ $(READY): pyproject.toml constraints.txt
 
 # The versions that the tests run with; `pip install apifirst-scaffold` itself takes any that fit pyproject.toml.
 constraints:
-	uv pip compile --quiet --no-header --no-annotate --universal --group dev --all-extras pyproject.toml --output-file constraints.txt
+	uv pip compile --quiet --no-header --no-annotate --universal --group dev --group bench --all-extras pyproject.toml --output-file constraints.txt
 
 clean:
 	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -161,8 +161,8 @@ def changed(root: Path) -> Callable[[], float]:
 def grown(root: Path, names: Iterable[str]) -> Callable[[], float]:
     """A function that gives a message of stores one field more, or takes it back, and regenerates."""
     files = [root / f"protos/shop/{name}/v1/{name}.proto" for name in names]
-    last = "message Grown {"
-    texts = {file: file.read_text(encoding="utf-8") + f"\n{last}\n}}\n" for file in files}
+    last = "\nmessage Grown {"
+    texts = {file: file.read_text(encoding="utf-8").partition(last)[0] + f"{last}\n}}\n" for file in files}
     count = 0
 
     def once() -> float:
