@@ -4,6 +4,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 WORKERS ?= 2
 
+# Python keeps its bytecode, whatever the caller's environment says: the tests start hundreds of processes, and each of them
+# would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test lint types imports pytest bench format constraints clean
 
 help:

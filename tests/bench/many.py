@@ -196,13 +196,15 @@ def again(root: Path, names: Iterable[str]) -> float:
 
 
 def burnt(root: Path, names: Iterable[str]) -> float:
-    """Seconds that it takes to burn components in which somebody has written a handler and lost a module."""
+    """Seconds that it takes to burn components in which somebody has written a handler and lost what was generated."""
+    seconds = 0.0
     for name in names:
         package = root / f"services/{name}/src/{name}"
         with (package / "handlers/get_product.py").open("a", encoding="utf-8") as handler:
             handler.write("\n# Somebody's.\n")
         shutil.rmtree(package / "gen")
-    return sum(run([*SCAFFOLD, "burn", name, "--yes"], root) for name in names)
+        seconds += run([*SCAFFOLD, "burn", name, "--yes"], root)
+    return seconds
 
 
 # What the peers work on.
