@@ -183,7 +183,7 @@ class _FileReader:
             imports=tuple(file.dependency),
             public=tuple(file.dependency[i] for i in file.public_dependency),
             resources=tuple(Resource(d.type, tuple(d.pattern)) for d in definitions),
-            rest=_options(file),
+            rest=_rest_of_file(file),
         )
 
     def services(self) -> Iterable[Service]:
@@ -312,11 +312,17 @@ def _options(declaration: _Declaration) -> bytes:
     return declaration.options.SerializeToString(deterministic=True) if declaration.HasField("options") else b""
 
 
+def _rest_of_file(file: descriptor_pb2.FileDescriptorProto) -> bytes:
+    rest = descriptor_pb2.FileDescriptorProto(syntax=file.syntax, edition=file.edition, extension=file.extension)
+    return rest.SerializeToString(deterministic=True) + _options(file)
+
+
 def _rest_of_message(message: descriptor_pb2.DescriptorProto) -> bytes:
     rest = descriptor_pb2.DescriptorProto(
         extension_range=message.extension_range,
         reserved_range=message.reserved_range,
         reserved_name=message.reserved_name,
+        extension=message.extension,
     )
     return rest.SerializeToString(deterministic=True) + _options(message)
 

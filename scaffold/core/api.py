@@ -2,7 +2,7 @@
 
 Names are full proto names without a leading dot (``shop.cart.v1.Cart``). Order is the order of the files, then of the
 declarations. Equality is meaning: locations and comments do not take part, so two equal Apis differ at most in those.
-``rest`` is what else a declaration says (options, defaults, reserved numbers), serialized: it is there to be compared.
+``rest`` is what else a declaration says, serialized (options, defaults, reserved numbers, extensions): to be compared.
 """
 
 from __future__ import annotations

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from scaffold.core import markers, naming, tables
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from scaffold.core import markers, naming
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    from scaffold.core.tables import Mistake
 
 FILE = "scaffold.toml"
 Kind = Literal["store", "process"]
@@ -32,40 +32,37 @@ _TOML_ERROR = re.compile(r"(?P<message>.*) \(at (?:line (?P<line>\d+), column (?
 _HEADER = re.compile(r"[a-z0-9][a-z0-9_.\-]*\Z")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Protos:
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Protos(_Table):
     """``[protos]``: where the definitions are."""
 
-    roots: tuple[str, ...] = tables.key(
-        default=("protos",), at_least=1, description="Import roots, in order of precedence."
-    )
+    roots: list[str] = Field(default=["protos"], min_length=1, description="Import roots, in order of precedence.")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Python:
+class Python(_Table):
     """``[python]``: what the generated packages are called and run on."""
 
-    package: str = tables.key(default="{name}", description="Import name of a component; `{name}` stands for its name.")
-    requires: str = tables.key(default=">=3.11", description="`requires-python` of generated services.")
-    interpreter: str | None = tables.key(
+    package: str = Field(default="{name}", description="Import name of a component; `{name}` stands for its name.")
+    requires: str = Field(default=">=3.11", description="`requires-python` of generated services.")
+    interpreter: str | None = Field(
         default=None, description="The Python that services are started with; the tool's own where none is named."
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Component:
+class Component(_Table):
     """What a store and a process have in common."""
 
-    proto: str | tuple[str, ...] = tables.key(description="Proto file or files, by the names they are imported by.")
-    services: tuple[str, ...] = tables.key(
-        default=(),
+    proto: str | list[str] = Field(description="Proto file or files, by the names they are imported by.")
+    services: list[str] = Field(
+        default=[],
         description="Full names of the services, written by `new`. The first has its handlers in `handlers/`, each "
         "further one in `handlers/<service>/`.",
     )
-    path: str | None = tables.key(
-        default=None, description="Folder of the component; `services/NAME` where none is named."
-    )
-    external: bool = tables.key(
+    path: str | None = Field(default=None, description="Folder of the component; `services/NAME` where none is named.")
+    external: bool = Field(
         default=False,
         description="Somebody else makes and runs it: nothing is generated but the clients of those who use it, and it is "
         "found by `NAME_ADDRESS`.",
@@ -74,38 +71,31 @@ class Component:
     @property
     def protos(self) -> tuple[str, ...]:
         """The proto files, one or more."""
-        return (self.proto,) if isinstance(self.proto, str) else self.proto
+        return (self.proto,) if isinstance(self.proto, str) else tuple(self.proto)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Store(Component):
     """``[stores.NAME]``: a data store."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class Process(Component):
     """``[processes.NAME]``: a business process."""
 
-    uses: tuple[str, ...] = tables.key(
-        default=(), description="Components whose APIs it calls; it gets a typed client of each."
-    )
-    vendors: tuple[str, ...] = tables.key(
-        default=(), description="Third-party services it calls, each a `[vendors.NAME]`."
-    )
+    uses: list[str] = Field(default=[], description="Components whose APIs it calls; it gets a typed client of each.")
+    vendors: list[str] = Field(default=[], description="Third-party services it calls, each a `[vendors.NAME]`.")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Vendor:
+class Vendor(_Table):
     """``[vendors.NAME]``: a third-party HTTP service, traced and timed from the first call."""
 
-    peer_service: str | None = tables.key(default=None, description="Its name in traces; NAME where none is given.")
-    timeout: str = tables.key(default="10s", description="Longest wait for one answer: `500ms`, `3s`, `1m`.")
-    dev: tuple[str, ...] | None = tables.key(
+    peer_service: str | None = Field(default=None, description="Its name in traces; NAME where none is given.")
+    timeout: str = Field(default="10s", description="Longest wait for one answer: `500ms`, `3s`, `1m`.")
+    dev: list[str] | None = Field(
         default=None,
         description="Command of a stand-in that `up`, `test` and `demo` start; it listens on `PORT` of loopback.",
     )
-    env: tuple[str, ...] = tables.key(
-        default=(), description="Names (never values) of the environment variables that the client reads."
+    env: list[str] = Field(
+        default=[], description="Names (never values) of the environment variables that the client reads."
     )
 
     @property
@@ -114,28 +104,26 @@ class Vendor:
         return seconds(self.timeout)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Metadata:
+class Metadata(_Table):
     """``[metadata]``: request headers that matter to every service of the workspace."""
 
-    forward: tuple[str, ...] = tables.key(
-        default=(), description="Headers passed on to every call, besides those of tracing; `authorization` only here."
+    forward: list[str] = Field(
+        default=[], description="Headers passed on to every call, besides those of tracing; `authorization` only here."
     )
-    require: tuple[str, ...] = tables.key(default=(), description="Headers without which a call is INVALID_ARGUMENT.")
+    require: list[str] = Field(default=[], description="Headers without which a call is INVALID_ARGUMENT.")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(_Table):
     """The whole of scaffold.toml."""
 
-    scaffold: str | None = tables.key(
+    scaffold: str | None = Field(
         default=None, description="`==VERSION` of this tool: laptop and CI generate the same bytes."
     )
     protos: Protos = Protos()
     python: Python = Python()
-    stores: dict[str, Store] = tables.key(default={}, description="Data stores, by name.")
-    processes: dict[str, Process] = tables.key(default={}, description="Business processes, by name.")
-    vendors: dict[str, Vendor] = tables.key(default={}, description="Third-party services, by name.")
+    stores: dict[str, Store] = Field(default={}, description="Data stores, by name.")
+    processes: dict[str, Process] = Field(default={}, description="Business processes, by name.")
+    vendors: dict[str, Vendor] = Field(default={}, description="Third-party services, by name.")
     metadata: Metadata = Metadata()
 
     def components(self) -> tuple[Unit, ...]:
@@ -152,14 +140,20 @@ class Settings:
         Of those that it does not use there is only the name: its own files say whom it must not import.
         """
         near = {unit.name, *unit.uses}
-        return replace(
-            self,
-            stores={n: s if n in near else Store(proto=(), external=s.external) for n, s in self.stores.items()},
-            processes={
-                n: p if n in near else Process(proto=(), external=p.external) for n, p in self.processes.items()
-            },
-            vendors={name: self.vendors[name] for name in unit.vendors},
-        )
+        stores = {n: s if n in near else Store(proto=[], external=s.external) for n, s in self.stores.items()}
+        processes = {n: p if n in near else Process(proto=[], external=p.external) for n, p in self.processes.items()}
+        vendors = {name: self.vendors[name] for name in unit.vendors}
+        return self._with(stores=stores, processes=processes, vendors=vendors)
+
+    def with_services(self, services: Mapping[str, tuple[str, ...]]) -> Settings:
+        """The settings in which every component names its services."""
+        stores = {n: s.model_copy(update={"services": list(services[n])}) for n, s in self.stores.items()}
+        processes = {n: p.model_copy(update={"services": list(services[n])}) for n, p in self.processes.items()}
+        return self._with(stores=stores, processes=processes)
+
+    def _with(self, **tables: object) -> Settings:
+        """A copy with other tables; ``model_copy`` would bring along the components of before."""
+        return self.model_construct(**(dict(self) | tables))
 
     @cached_property
     def _components(self) -> tuple[Unit, ...]:
@@ -178,9 +172,9 @@ class Settings:
             package=self.python.package.replace("{name}", name),
             path=PurePosixPath(table.path or f"services/{name}").as_posix(),
             protos=table.protos,
-            services=table.services,
-            uses=table.uses if isinstance(table, Process) else (),
-            vendors=table.vendors if isinstance(table, Process) else (),
+            services=tuple(table.services),
+            uses=tuple(table.uses) if isinstance(table, Process) else (),
+            vendors=tuple(table.vendors) if isinstance(table, Process) else (),
             external=table.external,
         )
 
@@ -229,9 +223,10 @@ def load(text: str, version: str, path: str = FILE) -> Settings:
     pinned = raw.get("scaffold")
     if isinstance(pinned, str) and pinned != f"=={version}":
         raise ScaffoldError(_wrong_version(pinned, version, places))
-    settings, mistakes = tables.read(Settings, raw)
-    if settings is None:
-        raise ScaffoldError(*(_invalid(mistake, places) for mistake in mistakes))
+    try:
+        settings = Settings.model_validate(raw)
+    except ValidationError as error:
+        raise ScaffoldError(*(_invalid(dict(e), places) for e in error.errors(include_url=False))) from None
     ScaffoldError.raise_if(_check(settings, places))
     return settings
 
@@ -342,37 +337,42 @@ def _wrong_version(pinned: str, version: str, places: _Places) -> Diagnostic:
     )
 
 
-def _invalid(mistake: Mistake, places: _Places) -> Diagnostic:
-    """A mistake in a table as a diagnostic."""
-    keys = mistake.keys
-    name = ".".join(keys)
+def _invalid(error: Mapping[str, Any], places: _Places) -> Diagnostic:
+    """A pydantic error as a diagnostic."""
+    # A union's member appears in the location ("str", "list[str]"); a key of the file never looks like that.
+    keys = tuple(k for k in error["loc"] if k not in ("str", "list[str]", "[key]"))
+    name = ".".join(str(k) for k in keys)
     where = places.find(*keys)
-    if mistake.kind == "unknown":
-        known = list(tables.keys(_table(keys)))
-        close = get_close_matches(keys[-1], known, n=1)
+    if error["type"] == "extra_forbidden":
+        known = _known_keys(keys)
+        close = get_close_matches(str(keys[-1]), known, n=1)
         remedy = f'did you mean "{close[0]}"?' if close else f"known here: {', '.join(known)}"
         return Diagnostic("unknown-key", f'"{name}" is not a setting', where, remedy)
-    if mistake.kind == "missing":
+    if error["type"] == "missing":
         return Diagnostic("missing-key", f'"{name}" is missing', where, f"add {keys[-1]} = … to the table")
-    return Diagnostic("settings-value", f"{name} {mistake.message}", where, _expected(keys))
+    return Diagnostic("settings-value", f"{name}: {str(error['msg']).lower()}", where, _expected(keys))
 
 
-def _table(keys: tuple[str, ...]) -> type:
-    """The table that holds the last of the keys."""
-    single: dict[str, type] = {"protos": Protos, "python": Python, "metadata": Metadata}
-    named: dict[str, type] = {"stores": Store, "processes": Process, "vendors": Vendor}
+def _model(keys: tuple[str | int, ...]) -> type[BaseModel]:
+    """The model of the table that holds the last of the keys."""
+    tables: dict[str, type[BaseModel]] = {"protos": Protos, "python": Python, "metadata": Metadata}
+    named: dict[str, type[BaseModel]] = {"stores": Store, "processes": Process, "vendors": Vendor}
     if len(keys) >= 3 and keys[0] in named:
-        return named[keys[0]]
-    if len(keys) >= 2 and keys[0] in single:
-        return single[keys[0]]
+        return named[str(keys[0])]
+    if len(keys) >= 2 and keys[0] in tables:
+        return tables[str(keys[0])]
     return Settings
 
 
-def _expected(keys: tuple[str, ...]) -> str:
-    for name in reversed(keys):
-        declared = tables.keys(_table(keys)).get(name)
-        if declared is not None:
-            return declared.description or f"see the reference of {FILE}"
+def _known_keys(keys: tuple[str | int, ...]) -> list[str]:
+    return list(_model(keys).model_fields)
+
+
+def _expected(keys: tuple[str | int, ...]) -> str:
+    for key in reversed(keys):
+        field = _model(keys).model_fields.get(str(key))
+        if field is not None:
+            return field.description or f"see the reference of {FILE}"
     return f"see the reference of {FILE}"
 
 
@@ -388,7 +388,7 @@ def _check(settings: Settings, places: _Places) -> Iterator[Diagnostic]:
             vendor.timeout_seconds  # noqa: B018 - reading it is the check
         except ValueError as error:
             yield Diagnostic("settings-value", str(error), places.find("vendors", name, "timeout"), 'write "3s"')
-        if vendor.dev == ():
+        if vendor.dev == []:
             yield Diagnostic(
                 "settings-value",
                 "it is empty",

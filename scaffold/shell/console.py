@@ -144,7 +144,7 @@ def _show_uses(item: Item) -> None:
     if not item.edit:
         parts += [f"{caller.component}: {_listed(caller.lines)}" for caller in item.callers]
     if parts:
-        _say_below(f"uses {item.about}: {'; '.join(parts)}")
+        _say_below(f"uses {item.about}, at least: {'; '.join(parts)}")
 
 
 def _listed(lines: Sequence[Line]) -> str:
@@ -163,7 +163,7 @@ def _show_edits(lead: str, name: str, lines: Sequence[Line], indent: str) -> Non
         what = "or the tests fail"
     else:
         what = "or they fail when they run"
-    say(f"{indent}{lead}edit, {what}:")
+    say(f"{indent}{lead}edit at least these, {what}:")
     width = max(len(f"{_short_path(line.path)}:{line.line}") for line in lines)
     shown: dict[str, int] = {}
     for line in lines:
@@ -212,7 +212,10 @@ def show_changes(plan: Plan, *, diff: bool = False) -> None:
             folders[key] = folders.get(key, 0) + 1
             continue
         mark = style(_MARKS[change.action], _ACTION[change.action], out)
-        whose = {"generated": "", "stub": "   (yours once edited)", "yours": "   (yours)"}[change.owner]
+        # What is moved or archived has been edited: other stubs are made anew instead.
+        is_edited = change.action in ("move", "attic", "orphan")
+        stub = "yours" if is_edited else "yours once edited"
+        whose = {"generated": "", "stub": f"   ({stub})", "yours": "   (yours)"}[change.owner]
         come = f"{change.source} -> " if change.source else ""
         gone = "   -> attic" if change.archived else ""
         say(f"{mark} {printable(f'{come}{change.path}')}{style(whose + gone, 'dim', out)}")

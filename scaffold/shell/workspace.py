@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from scaffold.core import attic, stamp
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
-from scaffold.core.plan import Change, Listed, Plan, Snapshot
+from scaffold.core.plan import Change, Listed, Plan, Snapshot, made_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -179,6 +179,8 @@ class Workspace:
 
         One from the root is taken as it is, wherever it is typed: it was copied from a message.
         """
+        if Path(path).is_absolute() and Path(path).is_relative_to(self.root):
+            return Path(path).relative_to(self.root).as_posix()
         if os.path.lexists(self.root / path) or not os.path.lexists(start / path):
             return os.path.normpath(path)
         return Path(os.path.relpath(start.resolve() / path, self.root)).as_posix()
@@ -274,7 +276,11 @@ class Workspace:
         final = _list_text(after.values())
         # A file that is made once, is listed and absent counts as deleted by the user: those that are about to be made
         # are listed afterwards only. (No plan ever wants a starter proto again.)
-        new = {c.path for c in writes if c.action == "create" and _made_once(c) and not c.path.endswith(".proto")}
+        new = {
+            c.path
+            for c in writes
+            if c.action == "create" and made_once(c.owner, c.rpc) and not c.path.endswith(".proto")
+        }
         if writes or settings is not None:
             union = _list_text({**before, **{path: e for path, e in after.items() if path not in new}}.values())
             if union != final:
@@ -475,11 +481,6 @@ def _sync_folders(files: Iterable[Path], root: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _made_once(change: Change) -> bool:
-    """Whether a file is made once only, so that being listed and absent says that somebody has deleted it."""
-    return change.owner == "yours" or (change.owner == "stub" and not change.rpc)
 
 
 def _half_written(plan: Plan) -> list[str]:

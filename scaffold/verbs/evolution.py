@@ -167,12 +167,9 @@ def _says_comments(change: Change, unit: Unit) -> bool:
 
 def _narrowed(configuration: Settings, api: Api) -> Settings:
     """Settings in which components have the services that an Api knows."""
-    services = {
-        unit.name: tuple(s for s in unit.services if s in api.service_by_name) for unit in configuration.components()
-    }
-    stores = {name: replace(store, services=services[name]) for name, store in configuration.stores.items()}
-    processes = {name: replace(process, services=services[name]) for name, process in configuration.processes.items()}
-    return replace(configuration, stores=stores, processes=processes)
+    return configuration.with_services(
+        {unit.name: tuple(s for s in unit.services if s in api.service_by_name) for unit in configuration.components()}
+    )
 
 
 def _untouched(content: bytes) -> bool:

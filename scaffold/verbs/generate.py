@@ -85,7 +85,7 @@ def wanted(
     known = {name: recorded(root, lines) for name, root in roots_of_handlers.items()}
     units = [with_services(unit, files, known.get(unit.name, NOTHING)) for unit in configuration.components()]
     ScaffoldError.raise_if([problem for unit in units for problem in _missing_services(unit, files, workspace, roots)])
-    configuration = _with_services(configuration, units)
+    configuration = configuration.with_services({unit.name: unit.services for unit in units})
     maker = _Maker(workspace, configuration, files, known, frozenset(listed), memory)
     components = {unit.name: maker.made(unit, fresh=unit.name == fresh) for unit in units if not unit.external}
     notes = (*settings.notes(configuration, text=workspace.text), *protoc.shadowed(roots))
@@ -260,14 +260,6 @@ def with_services(unit: Unit, api: Api | FileSet, known: Recorded = NOTHING) -> 
         return unit
     found = [name for proto in unit.protos for name in api.services_of(proto)]
     return replace(unit, services=tuple(sorted(found, key=lambda name: known.folders.get(name) != HANDLERS)))
-
-
-def _with_services(configuration: Settings, units: Sequence[Unit]) -> Settings:
-    """Settings in which every component names its services."""
-    services = {unit.name: unit.services for unit in units}
-    stores = {name: replace(store, services=services[name]) for name, store in configuration.stores.items()}
-    processes = {name: replace(process, services=services[name]) for name, process in configuration.processes.items()}
-    return replace(configuration, stores=stores, processes=processes)
 
 
 def _missing_services(

@@ -12,7 +12,6 @@ import re
 import sys
 import tempfile
 import types
-from dataclasses import MISSING, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
@@ -23,7 +22,7 @@ from google.rpc import error_details_pb2
 from scaffold.cli.main import COMMANDS, scaffold
 from scaffold.contract import schema
 from scaffold.contract.checks import checks_of_component, checks_of_rpc
-from scaffold.core import analyse, settings, tables
+from scaffold.core import analyse, settings
 from scaffold.shell import data, protoc
 from tests.docs import laws
 from tests.docs.pages import DOCS
@@ -31,6 +30,7 @@ from tests.docs.pages import DOCS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from pydantic import BaseModel
     from pydantic.fields import FieldInfo
     from runtime.common.errors import StatusError
     from runtime.service.settings import ServiceSettings
@@ -104,7 +104,7 @@ def _option(option: click.Option) -> str:
 
 # --- scaffold.toml ------------------------------------------------------------------------------------------------
 
-_TABLES: tuple[tuple[str, type], ...] = (
+_TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("At the top", settings.Settings),
     ("[protos]", settings.Protos),
     ("[python]", settings.Python),
@@ -119,12 +119,12 @@ def _scaffold_toml() -> str:
     return "\n\n".join(_table(title, model) for title, model in _TABLES)
 
 
-def _table(title: str, table: type) -> str:
-    purpose = "" if table is settings.Settings else _sentence(inspect.getdoc(table) or "")
+def _table(title: str, model: type[BaseModel]) -> str:
+    purpose = "" if model is settings.Settings else _sentence(inspect.getdoc(model) or "")
     rows = [
-        f"| `{name}` | {_type(key.type)} | {_default(key)} | {_cell(key.description)} |"
-        for name, key in tables.keys(table).items()
-        if not _is_table(key)
+        f"| `{name}` | {_type(field.annotation)} | {_default(field)} | {_cell(field.description or '')} |"
+        for name, field in model.model_fields.items()
+        if not _is_table(field)
     ]
     heading = title if title == "At the top" else f"`{title}`"
     parts = [f"### {heading}", purpose, "\n".join(["| key | value | default | |", "|---|---|---|---|", *rows])]
@@ -137,29 +137,30 @@ def _sentence(doc: str) -> str:
     return f"{text[:1].upper()}{text[1:]}"
 
 
-def _is_table(key: tables.Key) -> bool:
-    return any(is_dataclass(member) for member in (key.type, *get_args(key.type)))
+def _is_table(field: FieldInfo) -> bool:
+    members = (field.annotation, *get_args(field.annotation))
+    return any(isinstance(member, type) and issubclass(member, settings._Table) for member in members)
 
 
 def _type(annotation: object) -> str:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
         return " or ".join(_type(member) for member in arguments if member is not type(None))
-    if origin in (list, tuple):
+    if origin is list:
         return f"list of {_type(arguments[0])}s"
     names = {str: "string", int: "number", float: "number", bool: "true or false"}
     assert isinstance(annotation, type)
     return names[annotation]
 
 
-def _default(key: tables.Key) -> str:
-    if key.default is MISSING:
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
         return "required"
-    if key.default is None:
+    if field.default is None:
         return ""
-    if isinstance(key.default, tuple):
-        return f"`[{', '.join(map(_toml, key.default))}]`"
-    return f"`{_toml(key.default)}`"
+    if isinstance(field.default, list):
+        return f"`[{', '.join(map(_toml, field.default))}]`"
+    return f"`{_toml(field.default)}`"
 
 
 def _toml(value: object) -> str:

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scaffold import __version__
-from scaffold.core import settings, tables
+from scaffold.core import settings
 from tests.docs import pages, reference
 from tests.docs.guides import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from pydantic import BaseModel
 
 REFERENCE = pages.DOCS / "reference"
 TEMPLATES = pages.ROOT / "templates"
@@ -73,9 +75,9 @@ def test_the_example_is_one_and_has_every_key() -> None:
     found = settings.load(example.text.replace("==0.1.0", f"=={__version__}"), __version__)
     assert [unit.name for unit in found.components()] == ["catalog", "cart", "stock", "checkout"]
     raw = tomllib.loads(example.text)
-    for name in tables.keys(settings.Settings):
+    for name in settings.Settings.model_fields:
         assert name in raw
-    written: list[tuple[type, dict[str, object]]] = [
+    tables: list[tuple[type[BaseModel], dict[str, object]]] = [
         (settings.Protos, raw["protos"]),
         (settings.Python, raw["python"]),
         (settings.Store, raw["stores"]["cart"] | raw["stores"]["stock"]),
@@ -83,8 +85,8 @@ def test_the_example_is_one_and_has_every_key() -> None:
         (settings.Vendor, raw["vendors"]["payments"]),
         (settings.Metadata, raw["metadata"]),
     ]
-    for table, values in written:
-        assert set(values) == set(tables.keys(table)), table
+    for model, table in tables:
+        assert set(table) == set(model.model_fields), model
 
 
 def test_the_example_pins_this_version() -> None:

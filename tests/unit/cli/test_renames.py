@@ -124,8 +124,8 @@ def test_the_lines_that_say_the_old_name_are_listed_where_they_are_then(shop: Pa
             "tests/test_empty.py:4", "steps.py:2", "steps.py:3", "steps.py:5",
         ]  # fmt: skip
         assert lines[0][1] == "from cart.gen.api import Cart, EmptyCartRequest"
-        assert "then edit, or cart will not start:" in said.out
-        assert "  edit, or checkout will not start:" in said.out
+        assert "then edit at least these, or cart will not start:" in said.out
+        assert "  edit at least these, or checkout will not start:" in said.out
 
 
 def test_what_fails_later_is_not_said_to_fail_at_the_start(shop: Path) -> None:
@@ -133,7 +133,10 @@ def test_what_fails_later_is_not_said_to_fail_at_the_start(shop: Path) -> None:
     write(shop, {f"{CHECKOUT}/steps.py": "async def clean(app):\n    return await app.cart.empty_cart(None)\n"})
     renamed(shop)
     said = scaffold(shop, "plan")
-    assert "  edit, or they fail when they run:\n    steps.py:2   return await app.cart.empty_cart(None)\n" in said.out
+    assert (
+        "  edit at least these, or they fail when they run:\n    steps.py:2   return await app.cart.empty_cart(None)\n"
+        in said.out
+    )
 
 
 # No proposal.
@@ -348,7 +351,7 @@ def test_an_orphan_can_be_carried_later(shop: Path) -> None:
     assert (refused.code, "there is no RPC NoCart in the API" in refused.err) == (2, True)
     said = scaffold(shop, "regen", *RENAME)
     assert said.code == 0
-    assert "then edit, or cart will not start:" in said.out
+    assert "then edit at least these, or cart will not start:" in said.out
     assert "handlers/clear_cart.py:4   from cart.gen.api import Cart, EmptyCartRequest" in said.out
     assert ((shop / CLEAR).read_bytes(), (shop / EMPTY).exists()) == (content, False)
     assert UNCHANGED.fullmatch(scaffold(shop, "plan").out)
@@ -449,6 +452,45 @@ def test_a_new_version_of_a_package_moves_nothing(two: Path) -> None:
         p: d for p, d in before.items() if "__init__" not in p
     }
     assert UNCHANGED.fullmatch(scaffold(two, "plan").out)
+
+
+def test_an_rpc_that_moves_to_another_service_of_the_component(two: Path) -> None:
+    old, new = "services/two/src/two/handlers/second/sell.py", "services/two/src/two/handlers/sell.py"
+    content, rpc = (two / old).read_bytes(), " rpc Sell(SellRequest) returns (Thing);"
+    edit(two / "protos/two.proto", f"{rpc} }}", " }")
+    edit(two / "protos/two.proto", "service First {", f"service First {{{rpc}")
+    said = scaffold(two, "plan")
+    assert (said.code, "  rename? Second.Sell -> First.Sell" in said.out) == (1, True)
+    assert "why: same name, same types, in another service" in said.out
+    assert "do it:      scaffold regen --rename Second.Sell=First.Sell\n" in said.out
+    assert scaffold(two, "regen", "--rename", "Second.Sell=First.Sell").code == 0
+    assert ((two / new).read_bytes(), (two / old).exists()) == (content, False)
+
+
+def test_who_imports_from_a_package_that_was_given_up_is_told(two: Path) -> None:
+    write(two, {"services/two/src/two/rules.py": """
+        from two.gen.messages import two as messages
+        from two.gen.messages.two import Thing
+        def make() -> Thing: return Thing(name=messages.Thing().name)
+    """})  # fmt: skip
+    edit(two / "protos/two.proto", "package two;", "package two.v2;")
+    edit(two / "scaffold.toml", '"two.First", "two.Second"', '"two.v2.First", "two.v2.Second"')
+    said = scaffold(two, "plan")
+    assert said.code == 0
+    assert "edit at least these, or two will not start:\n            rules.py:1 " in said.out
+    assert re.findall(r"rules\.py:(\d)", said.out)[:2] == ["1", "2"]
+
+
+def test_a_service_that_is_given_up(two: Path) -> None:
+    edit(two / "scaffold.toml", ', "two.Second"', "")
+    said = scaffold(two, "plan")
+    assert said.code == 1
+    for line in (
+        "remove  service Second",
+        "remove  Second.Sell",
+        "handlers/second/sell.py has code of yours: an orphan",
+    ):
+        assert line in said.out
 
 
 def test_a_service_in_another_file(two: Path) -> None:

