@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import hashlib
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 from google.api import field_behavior_pb2, resource_pb2
 from google.protobuf import descriptor_pb2
@@ -52,28 +54,109 @@ _ENUM_VALUE, _SERVICE_METHOD = 2, 2
 
 def analyse(descriptor_set: bytes) -> Api:
     """Read a serialized FileDescriptorSet, imports included. Raises DecodeError where the bytes are none."""
-    files = descriptor_pb2.FileDescriptorSet.FromString(descriptor_set).file
-    readers = [_FileReader(file) for file in files]
-    return Api(
-        files=tuple(reader.read_file() for reader in readers),
-        services=tuple(service for reader in readers for service in reader.services()),
-        messages=tuple(message for reader in readers for message in reader.messages()),
-        enums=tuple(enum for reader in readers for enum in reader.enums()),
-    )
+    return FileSet(descriptor_set).api()
 
 
 def serialized_files(descriptor_set: bytes, names: Iterable[str]) -> tuple[tuple[str, bytes], ...]:
-    """The named files as (name, serialized FileDescriptorProto), in the order of the set, without source info.
-
-    Serialization is deterministic: comments, paths and the machine leave no trace in the bytes.
-    """
+    """The named files as (name, serialized FileDescriptorProto), in the order of the set, without source info."""
     wanted = set(names)
-    result = []
-    for file in descriptor_pb2.FileDescriptorSet.FromString(descriptor_set).file:
-        if file.name in wanted:
-            file.ClearField("source_code_info")
-            result.append((file.name, file.SerializeToString(deterministic=True)))
-    return tuple(result)
+    files = FileSet(descriptor_set)
+    return tuple(files.serialized([name for name in files.names if name in wanted]).items())
+
+
+class FileSet:
+    """A compiled set of files, imports first. A file is read only when somebody asks for what is in it."""
+
+    def __init__(self, descriptor_set: bytes) -> None:
+        """Take a serialized FileDescriptorSet, imports included. Raises DecodeError where the bytes are none."""
+        self._files = {f.name: f for f in descriptor_pb2.FileDescriptorSet.FromString(descriptor_set).file}
+        self._read: dict[str, _Content] = {}
+        self._digests: dict[str, bytes] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The import names of all files."""
+        return tuple(self._files)
+
+    def services_of(self, file: str) -> tuple[str, ...]:
+        """The full names of the services that a file declares."""
+        package = self._files[file].package
+        return tuple(f"{package}.{s.name}" if package else s.name for s in self._files[file].service)
+
+    def outline(self, names: Iterable[str]) -> tuple[Service, ...]:
+        """Services with the names of their RPCs: all that can be had without reading a file."""
+        return tuple(
+            Service(name, tuple(Method(f"{name}.{m.name}", "", "") for m in self._services[name].method))
+            for name in names
+        )
+
+    @cached_property
+    def _services(self) -> dict[str, descriptor_pb2.ServiceDescriptorProto]:
+        return {
+            name: service
+            for file in self._files.values()
+            for name, service in zip(self.services_of(file.name), file.service, strict=True)
+        }
+
+    def closure(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The named files and all that they import, in the order of the set."""
+        seen: set[str] = set()
+        waiting = list(names)
+        while waiting:
+            if (name := waiting.pop()) not in seen:
+                seen.add(name)
+                waiting += self._files[name].dependency
+        return tuple(name for name in self._files if name in seen)
+
+    def api(self, names: Iterable[str] | None = None) -> Api:
+        """What the named files and all that they import mean; all files where none are named."""
+        contents = [self._content(name) for name in (self._files if names is None else self.closure(names))]
+        return Api(
+            files=tuple(c.file for c in contents),
+            services=tuple(service for c in contents for service in c.services),
+            messages=tuple(message for c in contents for message in c.messages),
+            enums=tuple(enum for c in contents for enum in c.enums),
+        )
+
+    def _content(self, name: str) -> _Content:
+        if name not in self._read:
+            reader = _FileReader(self._files[name])
+            self._read[name] = _Content(
+                reader.read_file(), tuple(reader.services()), tuple(reader.messages()), tuple(reader.enums())
+            )
+        return self._read[name]
+
+    def serialized(self, names: Iterable[str]) -> dict[str, bytes]:
+        """Serialized FileDescriptorProtos by file name, without source info.
+
+        Serialization is deterministic: comments, paths and the machine leave no trace in the bytes.
+        """
+        found = {}
+        for name in names:
+            bare = descriptor_pb2.FileDescriptorProto()
+            bare.CopyFrom(self._files[name])
+            bare.ClearField("source_code_info")
+            found[name] = bare.SerializeToString(deterministic=True)
+        return found
+
+    def digest(self, names: Iterable[str]) -> str:
+        """SHA-256 over files as they are written: comments count."""
+        digest = hashlib.sha256()
+        for name in names:
+            if name not in self._digests:
+                content = self._files[name].SerializeToString(deterministic=True)
+                self._digests[name] = hashlib.sha256(content).digest()
+            digest.update(self._digests[name])
+        return digest.hexdigest()
+
+
+class _Content(NamedTuple):
+    """What one file declares."""
+
+    file: File
+    services: tuple[Service, ...]
+    messages: tuple[Message, ...]
+    enums: tuple[Enum, ...]
 
 
 def join(files: Sequence[bytes]) -> bytes:
@@ -100,7 +183,7 @@ class _FileReader:
             imports=tuple(file.dependency),
             public=tuple(file.dependency[i] for i in file.public_dependency),
             resources=tuple(Resource(d.type, tuple(d.pattern)) for d in definitions),
-            rest=_options(file),
+            rest=_rest_of_file(file),
         )
 
     def services(self) -> Iterable[Service]:
@@ -229,11 +312,17 @@ def _options(declaration: _Declaration) -> bytes:
     return declaration.options.SerializeToString(deterministic=True) if declaration.HasField("options") else b""
 
 
+def _rest_of_file(file: descriptor_pb2.FileDescriptorProto) -> bytes:
+    rest = descriptor_pb2.FileDescriptorProto(syntax=file.syntax, edition=file.edition, extension=file.extension)
+    return rest.SerializeToString(deterministic=True) + _options(file)
+
+
 def _rest_of_message(message: descriptor_pb2.DescriptorProto) -> bytes:
     rest = descriptor_pb2.DescriptorProto(
         extension_range=message.extension_range,
         reserved_range=message.reserved_range,
         reserved_name=message.reserved_name,
+        extension=message.extension,
     )
     return rest.SerializeToString(deterministic=True) + _options(message)
 

@@ -2,7 +2,7 @@
 
 Names are full proto names without a leading dot (``shop.cart.v1.Cart``). Order is the order of the files, then of the
 declarations. Equality is meaning: locations and comments do not take part, so two equal Apis differ at most in those.
-``rest`` is what else a declaration says (options, defaults, reserved numbers), serialized: it is there to be compared.
+``rest`` is what else a declaration says, serialized (options, defaults, reserved numbers, extensions): to be compared.
 """
 
 from __future__ import annotations
@@ -193,6 +193,10 @@ class Api:
     def file_by_name(self) -> Mapping[str, File]:
         """Every file by its import name."""
         return {f.name: f for f in self.files}
+
+    def services_of(self, file: str) -> tuple[str, ...]:
+        """The full names of the services that a file declares."""
+        return tuple(s.full_name for s in self.services if s.file == file)
 
     def closure(self, names: tuple[str, ...]) -> tuple[File, ...]:
         """The named files and all that they import, imports first."""

@@ -68,7 +68,7 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Change:
-    """What happens to one path; ``before`` and ``after`` are its bytes, None where it is absent.
+    """What happens to one path; ``before`` and ``after`` are its bytes, None where it is absent or simply kept.
 
     A ``move`` brings the user's file ``source`` here, byte for byte. ``attic`` takes a file of theirs away; a ``delete``
     or an ``update`` with ``attic`` set archives the bytes that it takes away or replaces. ``rpc`` is the full name of the
@@ -235,8 +235,12 @@ class _Table:
         once = made_once(owner, artifact.rpc)
 
         def change(action: Action, *, attic: bool = False) -> Change:
+            if action == "keep":
+                return Change(path, action, owner, origin=artifact.origin, rpc=artifact.rpc)
             return Change(path, action, owner, before, artifact.content, artifact.origin, attic=attic, rpc=artifact.rpc)
 
+        if artifact.content is None:
+            return change("keep")
         if before is None:
             # One that was there once was deleted on purpose.
             return change("keep" if once and path in self._listed and not self._vacated(path) else "create")
@@ -263,7 +267,8 @@ class _Table:
             action: Action = "delete" if owner == "generated" else "attic"
             return Change(path, action, owner, before, None, attic=True, rpc=entry.rpc)
         kept: dict[Owner, Action] = {"yours": "keep", "stub": "orphan", "generated": "conflict"}
-        return Change(path, kept[owner], owner, before, before, rpc=entry.rpc)
+        content = None if owner == "yours" else before
+        return Change(path, kept[owner], owner, content, content, rpc=entry.rpc)
 
     def _vacated(self, path: str) -> bool:
         return bool(self._wishes.vacate) and path.startswith(f"{self._wishes.vacate}/")
@@ -316,7 +321,7 @@ def made_once(owner: Owner, rpc: str) -> bool:
     return owner == "yours" or (owner == "stub" and not rpc)
 
 
-def _same(before: bytes, after: bytes) -> bool:
+def _same(before: bytes, after: bytes | None) -> bool:
     return before == after or before.replace(b"\r\n", b"\n") == after
 
 

@@ -6,6 +6,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -127,11 +128,36 @@ class Settings(_Table):
 
     def components(self) -> tuple[Unit, ...]:
         """Every store, then every process, as written; also those that are external."""
-        return tuple(self._units())
+        return self._components
 
     def own(self) -> tuple[Unit, ...]:
         """The components that are made here."""
-        return tuple(unit for unit in self._units() if not unit.external)
+        return tuple(unit for unit in self._components if not unit.external)
+
+    def concerning(self, unit: Unit) -> Settings:
+        """The settings as far as one component can see them.
+
+        Of those that it does not use there is only the name: its own files say whom it must not import.
+        """
+        near = {unit.name, *unit.uses}
+        stores = {n: s if n in near else Store(proto=[], external=s.external) for n, s in self.stores.items()}
+        processes = {n: p if n in near else Process(proto=[], external=p.external) for n, p in self.processes.items()}
+        vendors = {name: self.vendors[name] for name in unit.vendors}
+        return self._with(stores=stores, processes=processes, vendors=vendors)
+
+    def with_services(self, services: Mapping[str, tuple[str, ...]]) -> Settings:
+        """The settings in which every component names its services."""
+        stores = {n: s.model_copy(update={"services": list(services[n])}) for n, s in self.stores.items()}
+        processes = {n: p.model_copy(update={"services": list(services[n])}) for n, p in self.processes.items()}
+        return self._with(stores=stores, processes=processes)
+
+    def _with(self, **tables: object) -> Settings:
+        """A copy with other tables; ``model_copy`` would bring along the components of before."""
+        return self.model_construct(**(dict(self) | tables))
+
+    @cached_property
+    def _components(self) -> tuple[Unit, ...]:
+        return tuple(self._units())
 
     def _units(self) -> Iterator[Unit]:
         for name, store in self.stores.items():

@@ -144,7 +144,7 @@ def _show_uses(item: Item) -> None:
     if not item.edit:
         parts += [f"{caller.component}: {_listed(caller.lines)}" for caller in item.callers]
     if parts:
-        _say_below(f"uses {item.about}: {'; '.join(parts)}")
+        _say_below(f"uses {item.about}, at least: {'; '.join(parts)}")
 
 
 def _listed(lines: Sequence[Line]) -> str:
@@ -163,7 +163,7 @@ def _show_edits(lead: str, name: str, lines: Sequence[Line], indent: str) -> Non
         what = "or the tests fail"
     else:
         what = "or they fail when they run"
-    say(f"{indent}{lead}edit, {what}:")
+    say(f"{indent}{lead}edit at least these, {what}:")
     width = max(len(f"{_short_path(line.path)}:{line.line}") for line in lines)
     shown: dict[str, int] = {}
     for line in lines:

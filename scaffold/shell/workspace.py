@@ -8,11 +8,10 @@ descriptors, the real ``gen/__init__.py``, the final list.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
-import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -21,16 +20,13 @@ from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
 from scaffold.core.plan import Change, Listed, Plan, Snapshot, made_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
 SETTINGS = "scaffold.toml"
 STATE = ".scaffold"
 LIST = f"{STATE}/files"
 CACHE = f"{STATE}/cache"
-STAT_CACHE = f"{CACHE}/stat.json"
-
-# A file's time can be this much behind the clock.
-_CLOCK_NS = 10_000_000
 
 # From the owner that allows least: a file of the user's is never deleted.
 _OWNERS = ("yours", "stub", "generated")
@@ -81,19 +77,7 @@ class Workspace:
         file = self.root / LIST
         if not file.is_file():
             return {}
-        found: dict[str, Listed] = {}
-        damaged = []
-        for number, line in enumerate(_read_text(file, LIST).splitlines(), start=1):
-            if not line.strip() or line.startswith("#"):
-                continue
-            entry = _listed(line)
-            if entry is None:
-                damaged.append(_damaged(number, line))
-            # Merged by union, a path may be there twice: the owner that allows less has it.
-            elif (known := found.get(entry.path)) is None or _allows(entry) < _allows(known):
-                found[entry.path] = entry
-        ScaffoldError.raise_if(damaged)
-        return found
+        return dict(_entries(_read_text(file, LIST)))
 
     def read(self, paths: Iterable[str]) -> dict[str, bytes | None]:
         """The bytes at paths (None: absent). Raises ScaffoldError where one leads out of the workspace."""
@@ -101,24 +85,26 @@ class Workspace:
         ScaffoldError.raise_if(self._outside(paths))
         return {path: self._bytes(path) for path in paths}
 
-    def snapshot(self, wanted: Iterable[str]) -> Snapshot:
-        """What is on disk at the wanted and at the listed paths.
+    def snapshot(self, wanted: Iterable[str], standing: AbstractSet[str] = frozenset()) -> Snapshot:
+        """What is on disk at the wanted and at the listed paths; those that are known to be ``standing`` are not read.
 
         Raises ScaffoldError where a folder on the way is a link out of the workspace, and where a wanted path differs
         from one that exists by upper and lower case only.
         """
         listed, wanted = self.listed(), set(wanted)
-        files = self.read({*wanted, *listed})
-        ScaffoldError.raise_if(self._by_case_only(path for path in sorted(wanted) if files[path] is None))
+        ScaffoldError.raise_if(self._outside(standing))
+        files = self.read({*wanted, *listed} - standing)
+        ScaffoldError.raise_if(self._by_case_only(path for path in sorted(wanted - standing) if files[path] is None))
         return Snapshot(files, listed)
 
     def _bytes(self, path: str) -> bytes | None:
-        file = self.root / path
+        file = f"{self.root}/{path}"  # there are thousands of them, and pathlib takes twice as long
         try:
-            if file.is_symlink() and self._leads_out(file):
+            if os.path.islink(file) and self._leads_out(Path(file)):  # noqa: PTH114
                 # What is outside is not read: of a link that leads there, the bytes are where it points.
-                return os.fsencode(file.readlink())
-            return file.read_bytes()
+                return os.fsencode(Path(file).readlink())
+            with open(file, "rb") as stream:  # noqa: PTH123
+                return stream.read()
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -137,8 +123,8 @@ class Workspace:
                 seen[folder] = out or (folder.is_symlink() and self._leads_out(folder))
             return seen[folder]
 
-        for path in paths:
-            leads_out((self.root / path).parent)
+        for folder in {path.rpartition("/")[0] for path in paths}:
+            leads_out(self.root / folder)
         links = (f for f, out in seen.items() if out and not seen[f.parent])
         return [_leads_outside(folder.relative_to(self.root).as_posix()) for folder in sorted(links)]
 
@@ -320,36 +306,11 @@ class Workspace:
             if descriptors is not None and descriptors in writes:
                 yield _Step(descriptors.path, descriptors.after)
             init = by_path.get(f"{gen}/__init__.py")
-            yield _Step(f"{gen}/__init__.py", init.after if init is not None else None)
+            kept = init is not None and init.action == "keep"
+            content = self._bytes(f"{gen}/__init__.py") if kept else init.after if init else None
+            yield _Step(f"{gen}/__init__.py", content)
         if not (self.root / LIST).is_file() or _list_text(before.values()) != final or writes:
             yield _Step(LIST, final)
-
-    # The stat cache: what an unchanged `regen` is answered from (scaffold/__main__.py).
-
-    def remember(self, inputs: Sequence[Path], plan: Plan, version: str, begun: int) -> None:
-        """Note size and mtime of everything that went in and came out, so that an unchanged run need not start.
-
-        ``begun`` is when the run began, in nanoseconds: of an input that has changed since, nobody knows which version
-        was read, and nothing is noted.
-        """
-        outputs = [self.root / entry.path for entry in plan.listing]
-        files = {str(p): _stat(p) for p in sorted({*inputs, *outputs, self.root / LIST})}
-        if any(status and status[1] > begun - _CLOCK_NS for status in map(_stat, inputs)):
-            self.forget()
-            return
-        # The paths are absolute: a copy of the workspace must not be answered from the original.
-        made_by = {"root": str(self.root), "version": version, "python": sys.version}
-        note = {**made_by, "count": len(plan.listing), "files": files}
-        target = self.root / STAT_CACHE
-        with contextlib.suppress(OSError):  # only a cache: the next run just takes longer
-            target.parent.mkdir(parents=True, exist_ok=True)
-            temporary = target.with_suffix(".tmp")
-            temporary.write_text(json.dumps(note), encoding="utf-8")
-            temporary.replace(target)
-
-    def forget(self) -> None:
-        """Drop the stat cache."""
-        (self.root / STAT_CACHE).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -372,6 +333,7 @@ class _Writer:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._stage = root / CACHE / "stage"
+        self._ready: set[Path] = set()
 
     def run(self, steps: Sequence[_Step], changed: Callable[[], Iterable[Diagnostic]]) -> None:
         """Carry the steps out, unless something has ``changed`` when they are staged."""
@@ -404,11 +366,7 @@ class _Writer:
                 if target.exists():
                     _check_writable(target.parent)
                 return None
-            for folder in reversed([target.parent, *target.parent.parents]):
-                if not folder.exists():
-                    folder.mkdir()
-                    made.append(folder)
-            _check_writable(target.parent)
+            self._make(target.parent, made)
             if target.is_dir() and not target.is_symlink():
                 raise PermissionError(13, "it is a folder")
             if number == 0:
@@ -422,6 +380,17 @@ class _Writer:
         except OSError as error:
             raise ScaffoldError(_refused(step.path, error, "written")) from error
         return file
+
+    def _make(self, parent: Path, made: list[Path]) -> None:
+        """Make a folder and those above it, and see that it can be written to: once for all files in it."""
+        if parent in self._ready:
+            return
+        for folder in reversed([parent, *parent.parents]):
+            if not folder.exists():
+                folder.mkdir()
+                made.append(folder)
+        _check_writable(parent)
+        self._ready.add(parent)
 
     def _write(self, file: Path, step: _Step) -> None:
         assert step.content is not None
@@ -466,11 +435,28 @@ class _Writer:
             folder = folder.parent
 
 
+@lru_cache(maxsize=2)
+def _entries(text: str) -> Mapping[str, Listed]:
+    """The lines of a list by path. Several steps of a run read the same one. Raises ScaffoldError."""
+    found: dict[str, Listed] = {}
+    damaged = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        entry = _listed(line)
+        if entry is None:
+            damaged.append(_damaged(number, line))
+        # Merged by union, a path may be there twice: the owner that allows less has it.
+        elif (known := found.get(entry.path)) is None or _allows(entry) < _allows(known):
+            found[entry.path] = entry
+    ScaffoldError.raise_if(damaged)
+    return found
+
+
 def _listed(line: str) -> Listed | None:
     """A line of the list; None for one that scaffold never wrote: nothing outside the workspace is ever its business."""
     path, owner, rpc, *more = (*line.split("\t"), "", "")
-    pure = PurePosixPath(path)
-    inside = path == pure.as_posix() and not pure.is_absolute() and ".." not in pure.parts and pure.parts != ()
+    inside = not {"", ".", ".."}.intersection(path.split("/")) and "\0" not in path
     if not inside or owner not in _OWNERS or any(more) or path.startswith(f"{STATE}/"):
         return None
     return Listed(path, owner, rpc)  # type: ignore[arg-type]  # checked against _OWNERS
@@ -507,14 +493,6 @@ def _half_written(plan: Plan) -> list[str]:
 def _list_text(entries: Iterable[Listed]) -> bytes:
     lines = sorted("\t".join((e.path, e.owner, e.rpc)).rstrip("\t") for e in entries)
     return (_LIST_HEADER + "".join(f"{line}\n" for line in lines)).encode()
-
-
-def _stat(path: Path) -> list[int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return [status.st_size, status.st_mtime_ns]
 
 
 def _read_text(file: Path, name: str) -> str:

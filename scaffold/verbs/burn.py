@@ -13,8 +13,9 @@ from scaffold.core.plan import Wishes
 from scaffold.core.recorded import component_folders
 from scaffold.core.settings import Unit
 from scaffold.run.up import DATA
+from scaffold.shell import memory
 from scaffold.shell.workspace import SETTINGS, Workspace
-from scaffold.verbs.generate import open_workspace, plan_of, wanted
+from scaffold.verbs.generate import memory_of, open_workspace, plan_of, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,12 +61,16 @@ def burn(start: Path, name: str, confirm: Callable[[Clearing], bool], *, keep_ha
     if unit.external:
         raise ScaffoldError(_external(unit))
     with workspace.locked():
-        what = wanted(workspace, configuration, fresh=unit.name)
+        known = memory_of(workspace)
+        what = wanted(workspace, configuration, memory=known, fresh=unit.name)
         wishes = Wishes(
             vacate=unit.path, keep_handlers=keep_handlers, verb="burn", name=name, command=f"scaffold burn {name}"
         )
         clearing = _clearing("burn", unit, plan_of(workspace, what, wishes), workspace, configuration)
-        return _carry_out(clearing, workspace, None, confirm)
+        outcome = _carry_out(clearing, workspace, None, confirm)
+        if outcome.written:
+            known.keep(what.components)
+        return outcome
 
 
 def remove(start: Path, name: str, confirm: Callable[[Clearing], bool]) -> Outcome:
@@ -112,7 +117,7 @@ def _carry_out(
     if clearing.empty or clearing.plan.blocked or not confirm(clearing):
         return Outcome(clearing, written=False)
     workspace.apply(clearing.plan, text)
-    workspace.forget()
+    memory.forget(workspace.root)
     return Outcome(clearing, written=True)
 
 

@@ -24,7 +24,7 @@ def check(start: Path, only: Sequence[str] = ()) -> tuple[Diagnostic, ...]:
     parts = only or PARTS
     found: list[Diagnostic] = []
     if "drift" in parts:
-        found += drift(plan(start).plan)
+        found += drift(plan(start, afresh=True).plan)
     if "boundaries" in parts:
         workspace, settings = open_workspace(start)
         for unit in settings.own():

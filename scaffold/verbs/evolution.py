@@ -15,7 +15,7 @@ from scaffold.core.settings import SECTIONS
 from scaffold.shell import descriptors, protoc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from scaffold.core.api import Api
     from scaffold.core.plan import Change, Plan, Snapshot, Wishes
@@ -36,7 +36,7 @@ def evolution(workspace: Workspace, what: Wanted, plan: Plan, snapshot: Snapshot
     gone = "" if wishes.keep_handlers else wishes.vacate
     parts = [p for p in _Parts(workspace, what, plan, snapshot, everything).parts() if p.unit.path != gone]
     roots = workspace.roots(what.settings.protos.roots)
-    places = {file.name: protoc.written(file.name, roots) for file in what.api.files}
+    places = {name: protoc.written(name, roots) for name in what.files.names}
     return evolve(parts, renames, wishes.no_renames, places)
 
 
@@ -46,7 +46,7 @@ class _Parts:
     def __init__(self, workspace: Workspace, what: Wanted, plan: Plan, snapshot: Snapshot, everything: bool) -> None:
         self._workspace = workspace
         self._what = what
-        self._plan = plan
+        self._written = plan.writes
         self._snapshot = snapshot
         self._everything = everything
         self._changes = {change.path: change for change in plan.changes}
@@ -70,7 +70,7 @@ class _Parts:
     def _has_changed(self, unit: Unit) -> bool:
         """Whether the component's descriptors are to be replaced: its own API's, or those of what it uses."""
         change = self._changes.get(f"{unit.root}/gen/descriptors.py")
-        return change is not None and (self._everything or change.action == "update") and change.before is not None
+        return change is not None and change.action != "create" and (self._everything or change.action == "update")
 
     def _read(self, unit: Unit) -> tuple[Api, tuple[str, ...]] | None:
         """The Api that a component was generated from, and its services; None where that cannot be read."""
@@ -85,7 +85,7 @@ class _Parts:
     def _external(self, unit: Unit, api: Api) -> Part:
         """Another team's component: what its API was is known to those who use it."""
         services = tuple(s for s in unit.services if s in api.service_by_name)
-        return Part(unit, self._side(unit, api, services), self._side(unit, self._what.api, unit.services))
+        return Part(unit, self._side(unit, api, services), self._side(unit, self._what.api_of(unit), unit.services))
 
     def _part(self, unit: Unit, api: Api, services: tuple[str, ...]) -> Part:
         handlers = {
@@ -97,7 +97,7 @@ class _Parts:
         return Part(
             unit,
             self._side(unit, api, services),
-            self._side(unit, self._what.api, unit.services),
+            self._side(unit, self._what.api_of(unit), unit.services),
             handlers,
             frozenset(path for path in handlers.values() if not self._is_ours(path)),
             targets,
@@ -109,7 +109,7 @@ class _Parts:
 
     def _known(self, unit: Unit) -> frozenset[str]:
         """The other components whose messages a component has."""
-        files = {f.name for f in self._what.api.closure(unit.protos)}
+        files = set(self._what.files.closure(unit.protos))
         importing = {u.name for u in self._units if u.name != unit.name and not files.isdisjoint(u.protos)}
         return frozenset({*unit.uses, *importing})
 
@@ -149,7 +149,7 @@ class _Parts:
 
     def _comments(self, unit: Unit) -> tuple[str, ...] | None:
         """The RPCs whose untouched stubs follow, where only comments changed; None where something else, or nothing, did."""
-        changed = [c for c in self._plan.writes if c.path.startswith(f"{unit.path}/")]
+        changed = [c for c in self._written if c.path.startswith(f"{unit.path}/")]
         descriptors_kept = self._changes.get(f"{unit.root}/gen/descriptors.py")
         if not changed or descriptors_kept is None or descriptors_kept.action != "keep":
             return None
@@ -167,13 +167,9 @@ def _says_comments(change: Change, unit: Unit) -> bool:
 
 def _narrowed(configuration: Settings, api: Api) -> Settings:
     """Settings in which components have the services that an Api knows."""
-    services: Mapping[str, dict[str, list[str]]] = {
-        unit.name: {"services": [s for s in unit.services if s in api.service_by_name]}
-        for unit in configuration.components()
-    }
-    stores = {n: s.model_copy(update=services[n]) for n, s in configuration.stores.items()}
-    processes = {n: p.model_copy(update=services[n]) for n, p in configuration.processes.items()}
-    return configuration.model_copy(update={"stores": stores, "processes": processes})
+    return configuration.with_services(
+        {unit.name: tuple(s for s in unit.services if s in api.service_by_name) for unit in configuration.components()}
+    )
 
 
 def _untouched(content: bytes) -> bool:

@@ -18,7 +18,7 @@ from scaffold.core.render import Renderer
 from scaffold.core.settings import Kind, Settings, Unit
 from scaffold.shell import data, protoc, templates
 from scaffold.shell.workspace import SETTINGS, Workspace
-from scaffold.verbs.generate import open_workspace, plan_of, wanted
+from scaffold.verbs.generate import memory_of, open_workspace, plan_of, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,7 +63,8 @@ def new(start: Path, request: Request) -> Created:
                 starter_path = f"{configuration.protos.roots[0].rstrip('/')}/{protos[0]}"
                 extra = ((configuration.protos.roots[0], _on_disk(protos[0], text, stack)),)
         unit = replace(unit, protos=protos)
-        what = wanted(workspace, _settings(workspace, unit), extra)
+        memory = memory_of(workspace)
+        what = wanted(workspace, _settings(workspace, unit), extra, memory=memory)
         unit = next(u for u in what.settings.components() if u.name == unit.name)
         if not unit.services:
             raise ScaffoldError(_no_service(unit))
@@ -77,7 +78,8 @@ def new(start: Path, request: Request) -> Created:
                 listing=tuple(sorted((*plan.listing, Listed(starter_path, "yours")), key=lambda e: e.path)),
             )
         workspace.apply(plan, _text_with(workspace, unit))
-        workspace.forget()
+        memory.keep(what.components)
+        memory.forget()
         pending = tuple(
             c.path for c in plan.changes if c.path.startswith(unit.root) and c.after and b"HandlerPending" in c.after
             and "/gen/" not in c.path
@@ -176,7 +178,7 @@ def _text_with(workspace: Workspace, unit: Unit) -> str:
 
 
 def _starter_text(unit: Unit, workspace: Workspace) -> str:
-    renderer = Renderer(templates.loader(data.folder("templates")))
+    renderer = Renderer(templates.loader(data.folder("templates")), templates.Compiled())
     view = starter.starter(unit.name, workspace.root.resolve().name)
     return renderer.text(f"stub/starter_{unit.kind}.proto.j2", view)
 

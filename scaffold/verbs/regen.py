@@ -6,17 +6,17 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from scaffold import __version__
 from scaffold.core.diagnostics import Diagnostic, ScaffoldError
 from scaffold.core.plan import Wishes
 from scaffold.core.settings import SECTIONS
-from scaffold.verbs.generate import open_workspace, plan_of, wanted
+from scaffold.verbs.generate import memory_of, open_workspace, plan_of, wanted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from scaffold.core.plan import Plan
     from scaffold.core.settings import Settings
+    from scaffold.shell.memory import Memory
     from scaffold.shell.workspace import Workspace
     from scaffold.verbs.generate import Wanted
 
@@ -74,10 +74,14 @@ def _pairs(renames: tuple[str, ...]) -> dict[str, str]:
 _NOTHING = Typed()
 
 
-def plan(start: Path, typed: Typed = _NOTHING) -> Outcome:
-    """What `regen` would do. Nothing is written. Raises ScaffoldError."""
+def plan(start: Path, typed: Typed = _NOTHING, *, afresh: bool = False) -> Outcome:
+    """What `regen` would do. Nothing is written. Raises ScaffoldError.
+
+    ``afresh`` renders everything, whatever the last run left behind.
+    """
     workspace, settings = open_workspace(start)
-    return Outcome(_prepare(workspace, settings, typed.wishes(workspace, start))[1], written=False)
+    memory = None if afresh else memory_of(workspace)
+    return Outcome(_prepare(workspace, settings, typed.wishes(workspace, start), memory)[1], written=False)
 
 
 def regen(start: Path, typed: Typed = _NOTHING) -> Outcome:
@@ -85,21 +89,26 @@ def regen(start: Path, typed: Typed = _NOTHING) -> Outcome:
     begun = time.time_ns()
     workspace, settings = open_workspace(start)
     with workspace.locked():
-        what, outcome, text = _prepare(workspace, settings, typed.wishes(workspace, start))
+        memory = memory_of(workspace)
+        what, outcome, text = _prepare(workspace, settings, typed.wishes(workspace, start), memory)
         if outcome.blocked:
             return Outcome(outcome, written=False)
         workspace.apply(outcome, text)
+        memory.keep(what.components)
         if outcome.orphans or outcome.notes or text is not None:
-            workspace.forget()  # what there is to say is said every time
+            memory.forget()  # what there is to say is said every time
         else:
-            workspace.remember(what.inputs, outcome, __version__, begun)
+            memory.remember(what.inputs, [entry.path for entry in outcome.listing], begun)
         return Outcome(outcome, written=bool(outcome.writes))
 
 
-def _prepare(workspace: Workspace, settings: Settings, wishes: Wishes) -> tuple[Wanted, Plan, str | None]:
+def _prepare(
+    workspace: Workspace, settings: Settings, wishes: Wishes, memory: Memory | None
+) -> tuple[Wanted, Plan, str | None]:
     """What should exist, the plan, and the new text of scaffold.toml where it changes."""
     if not any(old.startswith(SECTIONS) for old in wishes.renames):
-        what = wanted(workspace, settings)
+        # Renames are asked for rarely, and look at every component.
+        what = wanted(workspace, settings, memory=None if wishes.renames or wishes.no_renames else memory)
         return what, plan_of(workspace, what, wishes), None
     from scaffold.verbs import rename  # rarely
 

@@ -73,7 +73,8 @@ def prepare(workspace: Workspace, renaming: Renaming, wishes: Wishes) -> tuple[W
         return what, plan_of(workspace, what, wishes)
     # What is byte for byte as it was made under the old name is nobody's: it is made again under the new one.
     was = _wanted(workspace, renaming.before, old.name, None)
-    made = {a.path: a.content for a in was.artifacts if a.owner == "yours" and a.path.startswith(f"{old.path}/")}
+    once = (a for a in was.artifacts if a.owner == "yours" and a.path.startswith(f"{old.path}/"))
+    made = {a.path: a.content for a in once if a.content is not None}
     strangers = workspace.strangers(old.path)
     listed = (e.path for e in workspace.listed().values() if e.owner != "generated")
     moving = (*strangers, *(path for path in listed if path.startswith(f"{old.path}/")))

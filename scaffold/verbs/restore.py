@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from scaffold import __version__
 from scaffold.core import attic
 from scaffold.core import settings as settings_module
+from scaffold.shell import memory
 from scaffold.shell.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def restore(start: Path, wanted: Sequence[str]) -> Restored:
         )
         table = _table(chosen.values(), workspace)
         workspace.apply(plan, f"{workspace.text}{table}" if table else None)
-        workspace.forget()
+        memory.forget(workspace.root)
         return Restored(plan, table)
 
 

@@ -124,8 +124,8 @@ def test_the_lines_that_say_the_old_name_are_listed_where_they_are_then(shop: Pa
             "tests/test_empty.py:4", "steps.py:2", "steps.py:3", "steps.py:5",
         ]  # fmt: skip
         assert lines[0][1] == "from cart.gen.api import Cart, EmptyCartRequest"
-        assert "then edit, or cart will not start:" in said.out
-        assert "  edit, or checkout will not start:" in said.out
+        assert "then edit at least these, or cart will not start:" in said.out
+        assert "  edit at least these, or checkout will not start:" in said.out
 
 
 def test_what_fails_later_is_not_said_to_fail_at_the_start(shop: Path) -> None:
@@ -133,7 +133,10 @@ def test_what_fails_later_is_not_said_to_fail_at_the_start(shop: Path) -> None:
     write(shop, {f"{CHECKOUT}/steps.py": "async def clean(app):\n    return await app.cart.empty_cart(None)\n"})
     renamed(shop)
     said = scaffold(shop, "plan")
-    assert "  edit, or they fail when they run:\n    steps.py:2   return await app.cart.empty_cart(None)\n" in said.out
+    assert (
+        "  edit at least these, or they fail when they run:\n    steps.py:2   return await app.cart.empty_cart(None)\n"
+        in said.out
+    )
 
 
 # No proposal.
@@ -348,7 +351,7 @@ def test_an_orphan_can_be_carried_later(shop: Path) -> None:
     assert (refused.code, "there is no RPC NoCart in the API" in refused.err) == (2, True)
     said = scaffold(shop, "regen", *RENAME)
     assert said.code == 0
-    assert "then edit, or cart will not start:" in said.out
+    assert "then edit at least these, or cart will not start:" in said.out
     assert "handlers/clear_cart.py:4   from cart.gen.api import Cart, EmptyCartRequest" in said.out
     assert ((shop / CLEAR).read_bytes(), (shop / EMPTY).exists()) == (content, False)
     assert UNCHANGED.fullmatch(scaffold(shop, "plan").out)

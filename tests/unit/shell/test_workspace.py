@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -321,30 +320,7 @@ def test_what_was_staged_by_a_run_that_was_killed_is_no_part_of_this_one(root: P
     assert not (root / ".scaffold/cache/stage").exists()
 
 
-# The stat cache.
-
-
-def test_remember_and_forget(root: Path) -> None:
-    apply(root, change("a.py", "create"))
-    workspace = Workspace.find(root)
-    plan = Plan((change("a.py", "keep"),), (Listed("a.py", "generated"),))
-    later = (root / "scaffold.toml").stat().st_mtime_ns + 10**9
-    workspace.remember([root / "scaffold.toml", root / "absent.proto"], plan, "1", later)
-    cache = root / ".scaffold/cache/stat.json"
-    note = json.loads(cache.read_text(encoding="utf-8"))
-    assert set(note["files"]) == {str(root / p) for p in ("scaffold.toml", "absent.proto", "a.py", ".scaffold/files")}
-    assert note["files"][str(root / "absent.proto")] is None, "a file that comes to exist is a change"
-    assert (note["count"], note["version"], note["root"]) == (1, "1", str(root))
-    workspace.forget()
-    assert not cache.exists()
-    workspace.forget()
-
-
-def test_a_cache_that_cannot_be_written_is_none(root: Path) -> None:
-    write(root, {".scaffold/cache": "a file"})
-    workspace = Workspace.find(root)
-    workspace.remember([], Plan(), "1", 2**63)
-    assert (root / ".scaffold/cache").read_text(encoding="utf-8") == "a file"
+# The lock.
 
 
 def test_one_writer_at_a_time(root: Path) -> None:
