@@ -4,6 +4,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 WORKERS ?= 2
 
+# Python keeps its bytecode, whatever the caller's environment says: the tests start hundreds of processes, and each of them
+# would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test lint types imports pytest monoliths bench format constraints clean
 
 help:
@@ -35,8 +39,14 @@ pytest: $(READY) monoliths
 monoliths: $(READY)
 	@$(BIN)/python -m tests.monoliths.environments
 
-bench: $(READY)
+bench: $(READY) .venv/.bench
 	$(BIN)/python -m tests.bench
+
+# What the generator is measured beside; nothing else needs it.
+.venv/.bench: $(READY)
+	@if command -v uv >/dev/null; then uv pip install --quiet --python .venv --constraint constraints.txt --group bench; \
+	else $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --group bench; fi
+	@touch .venv/.bench
 
 format: $(READY)
 	$(BIN)/ruff check --fix
@@ -55,7 +65,7 @@ $(READY): pyproject.toml constraints.txt
 
 # The versions that the tests run with; `pip install apifirst-scaffold` itself takes any that fit pyproject.toml.
 constraints:
-	uv pip compile --quiet --no-header --no-annotate --universal --group dev --all-extras pyproject.toml --output-file constraints.txt
+	uv pip compile --quiet --no-header --no-annotate --universal --group dev --group bench --all-extras pyproject.toml --output-file constraints.txt
 	cd tests/monoliths/requirements && for name in django flask flask20; do \
 	  uv pip compile --quiet --no-header --no-annotate --python-version 3.9 $$name.in --output-file $$name.txt; done
 	cd tests/monoliths/requirements && \

@@ -161,8 +161,8 @@ def changed(root: Path) -> Callable[[], float]:
 def grown(root: Path, names: Iterable[str]) -> Callable[[], float]:
     """A function that gives a message of stores one field more, or takes it back, and regenerates."""
     files = [root / f"protos/shop/{name}/v1/{name}.proto" for name in names]
-    last = "message Grown {"
-    texts = {file: file.read_text(encoding="utf-8") + f"\n{last}\n}}\n" for file in files}
+    last = "\nmessage Grown {"
+    texts = {file: file.read_text(encoding="utf-8").partition(last)[0] + f"{last}\n}}\n" for file in files}
     count = 0
 
     def once() -> float:
@@ -196,13 +196,15 @@ def again(root: Path, names: Iterable[str]) -> float:
 
 
 def burnt(root: Path, names: Iterable[str]) -> float:
-    """Seconds that it takes to burn components in which somebody has written a handler and lost a module."""
+    """Seconds that it takes to burn components in which somebody has written a handler and lost what was generated."""
+    seconds = 0.0
     for name in names:
         package = root / f"services/{name}/src/{name}"
         with (package / "handlers/get_product.py").open("a", encoding="utf-8") as handler:
             handler.write("\n# Somebody's.\n")
         shutil.rmtree(package / "gen")
-    return sum(run([*SCAFFOLD, "burn", name, "--yes"], root) for name in names)
+        seconds += run([*SCAFFOLD, "burn", name, "--yes"], root)
+    return seconds
 
 
 # What the peers work on.
