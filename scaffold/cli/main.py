@@ -37,6 +37,9 @@ COMMANDS = {
         "check": "all that CI asks: drift, boundaries, types",
         "test": "contract tests: in process, or --against HOST:PORT",
     },
+    "Move": {
+        "acl": "beside a monolith: introspect it, smell what was copied from it",
+    },
     "Keep": {
         "remove": "take a component out of the workspace; your files go to the attic",
     },
