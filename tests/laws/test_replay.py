@@ -19,7 +19,7 @@ BROKEN = {
 }
 
 
-RENAMED = ("008", "041", "042")
+RENAMED = ("008", "033", "041", "042")
 
 
 def test_a_history_of_ours(tmp_path: Path) -> None:

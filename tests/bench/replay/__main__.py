@@ -54,7 +54,8 @@ def _line(step: Step) -> str:
         parts += ["       ", f"{step.seconds:5.2f} s", f"{step.written:3} written", step.revision.about]
         parts += [f"renamed: {title}" for title in step.renamed]
         if step.outdated:
-            parts.append(f"{len(step.outdated)} of the person's to bring up to date")
+            named = sum(path in step.named for path in step.outdated)
+            parts.append(f"{len(step.outdated)} of the person's to bring up to date, {named} named by the plan")
         if step.orphans:
             parts.append(f"{step.orphans} orphan{'s' if step.orphans > 1 else ''}")
         if step.suite is not None:
@@ -76,6 +77,8 @@ def summary(steps: Sequence[Step]) -> str:
     loaded = [step for step in steps if step.imports is not None]
     tested = [step for step in steps if step.suite is not None]
     lost = sum(sum(step.lost.values()) for step in steps)
+    outdated = [(path, step.named) for step in steps for path in step.outdated]
+    named = sum(path in names for path, names in outdated)
     seconds = [step.seconds for step in steps]
     found = [step.agreement for step in steps if step.agreement is not None]
     both, theirs, ours = (
@@ -90,6 +93,7 @@ def summary(steps: Sequence[Step]) -> str:
             f"refused              {len(refused)}, the tree left as it was by {sum(s.untouched for s in refused)}",
             f"renames proposed     {sum(len(step.renamed) for step in steps)}",
             f"written again        {sum(bool(step.again) for step in steps)}",
+            f"outdated files       {len(outdated)} that would be written otherwise now; the plan named lines in {named} of them",
             f"imports              {sum(not s.imports for s in loaded)} of {len(loaded)}; "
             f"{sum(bool(s.at_once) for s in loaded)} of them after the person had brought theirs up to date",
             f"suite passes         {sum(bool(s.suite and s.suite[0]) for s in tested)} of {len(tested)}",

@@ -22,10 +22,10 @@ from tests.bench.replay.person import Person
 from tests.bench.replay.revisions import Revision, one_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from scaffold.core.differences import Difference
-    from scaffold.core.evolve import Item
+    from scaffold.core.evolve import Item, Section
     from scaffold.core.plan import Plan
     from scaffold.core.render import Artifact
     from scaffold.verbs.regen import Outcome
@@ -61,6 +61,7 @@ class Step:
     lost: dict[str, int] = field(default_factory=dict)
     again: tuple[str, ...] = ()  # what a second regeneration would write
     outdated: tuple[str, ...] = ()  # files of the person's that the API has outdated; they bring them up to date
+    named: frozenset[str] = frozenset()  # files in which the plan named lines
     at_once: str | None = None  # what kept the tree from importing before they did
     imports: str | None = None  # the same, afterwards; None: not looked at; empty: nothing
     suite: tuple[bool, str] | None = None
@@ -118,6 +119,7 @@ def _regenerate(revision: Revision, root: Path, person: Person, config: Config) 
         step.lost = person.lost()
         return step
     sections = outcome.plan.evolution.sections if outcome.plan.evolution else ()
+    step.named = frozenset(_named(sections))
     step.differences = tuple(dict.fromkeys(item.difference for section in sections for item in section.items))
     _take_note(outcome.plan, root, person)
     step.lost = person.lost()
@@ -136,6 +138,16 @@ def _image(root: Path) -> bytes:
 def _agreement(step: Step, before: bytes, after: bytes) -> buf.Agreement:
     """Compare what the plan said of this step with what buf finds."""
     return buf.compare(buf.breaking(before, after), step.differences, analyse(before), analyse(after))
+
+
+def _named(sections: Iterable[Section]) -> Iterator[str]:
+    """The files of a person's in which a plan names lines; of one that moves, its new place."""
+    for section in sections:
+        for item in section.items:
+            moves = {move.source: move.target for move in item.moves}
+            for line in (*item.lines, *(line for caller in item.callers for line in caller.lines)):
+                yield moves.get(line.path, line.path)
+        yield from (line.path for line in section.edits)
 
 
 def _decided(step: Step, outcome: Outcome, config: Config) -> Typed:
