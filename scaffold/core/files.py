@@ -38,7 +38,7 @@ from scaffold.core.view import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from scaffold.core.api import Api, Enum, Message, Method, Service
     from scaffold.core.settings import Settings, Unit
@@ -203,22 +203,8 @@ class _Builder:
     # gen/
 
     def _descriptors(self) -> DescriptorsView:
-        registered = [f.name for f in self._files if not is_installed(f.name)]
-        # google/protobuf is never kept: it is the language itself, and everybody's.
-        kept = [f.name for f in self._own_files if is_installed(f.name) and f.name in self._unit.protos]
-        installed = [
-            f"{f.name.removesuffix('.proto')}_pb2".replace("/", ".") for f in self._files if is_installed(f.name)
-        ]
-        digest = hashlib.sha256()
-        for file in self._own_files:
-            digest.update(self._serialized[file.name])
-        return DescriptorsView(
-            files=tuple((pycode.literal(name), _base64(self._serialized[name])) for name in registered),
-            kept=tuple((pycode.literal(name), _base64(self._serialized[name])) for name in kept),
-            installed=pycode.strings("INSTALLED: tuple[str, ...] = ", installed),
-            services=pycode.strings("SERVICES: tuple[str, ...] = ", self._unit.services),
-            digest=digest.hexdigest(),
-        )
+        protos = [*self._unit.protos, *(proto for used in self._used for proto in used.protos)]
+        return descriptors_view(self._api, protos, self._unit.protos, self._unit.services, self._serialized)
 
     def _messages(self, package: str) -> MessagesView:
         messages, enums = self._declared(package)
@@ -669,6 +655,27 @@ class _Builder:
         path = full_name.removeprefix(f"{package}.").split(".") if package else full_name.split(".")
         top = f"{package}.{path[0]}" if package else path[0]
         return top, "".join(f".{naming.identifier(part)}" for part in path[1:])
+
+
+def descriptors_view(
+    api: Api, protos: Sequence[str], own: Sequence[str], services: Sequence[str], serialized: Mapping[str, bytes]
+) -> DescriptorsView:
+    """The compiled form of ``protos`` and all that they import; ``own`` are those of the component's own API."""
+    files, own_files = api.closure(tuple(protos)), api.closure(tuple(own))
+    registered = [f.name for f in files if not is_installed(f.name)]
+    # google/protobuf is never kept: it is the language itself, and everybody's.
+    kept = [f.name for f in own_files if is_installed(f.name) and f.name in own]
+    installed = [f"{f.name.removesuffix('.proto')}_pb2".replace("/", ".") for f in files if is_installed(f.name)]
+    digest = hashlib.sha256()
+    for file in own_files:
+        digest.update(serialized[file.name])
+    return DescriptorsView(
+        files=tuple((pycode.literal(name), _base64(serialized[name])) for name in registered),
+        kept=tuple((pycode.literal(name), _base64(serialized[name])) for name in kept),
+        installed=pycode.strings("INSTALLED: tuple[str, ...] = ", installed),
+        services=pycode.strings("SERVICES: tuple[str, ...] = ", tuple(services)),
+        digest=digest.hexdigest(),
+    )
 
 
 # Attributes that no RPC of a client can have.

@@ -109,6 +109,7 @@ _TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[stores.NAME]", settings.Store),
     ("[processes.NAME]", settings.Process),
     ("[vendors.NAME]", settings.Vendor),
+    ("[acls.NAME]", settings.Acl),
     ("[metadata]", settings.Metadata),
 )
 
