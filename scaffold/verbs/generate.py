@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scaffold import __version__
+from scaffold.acl.facts import facts
+from scaffold.acl.snapshot import read as read_snapshot
 from scaffold.core import analyse, settings
+from scaffold.core.adapter import adapter_files, adapter_problems
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
 from scaffold.core.files import component_files
 from scaffold.core.plan import Plan, make_plan
@@ -16,10 +19,10 @@ from scaffold.shell import data, protoc, skeleton, templates
 from scaffold.shell.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from scaffold.core.api import Api
-    from scaffold.core.settings import Settings, Unit
+    from scaffold.core.settings import Adapter, Settings, Unit
     from scaffold.core.view import ComponentFiles
 
 
@@ -43,21 +46,28 @@ def open_workspace(start: Path) -> tuple[Workspace, Settings]:
 def wanted(workspace: Workspace, configuration: Settings, extra_roots: Sequence[tuple[str, Path]] = ()) -> Wanted:
     """Compile the protos of every component and render what should exist. Nothing is written."""
     roots = (*workspace.roots(configuration.protos.roots), *extra_roots)
-    api, serialized = compile_api(roots, [p for unit in configuration.components() for p in unit.protos])
+    described: tuple[Unit | Adapter, ...] = (*configuration.components(), *configuration.adapters())
+    api, serialized = compile_api(roots, [p for each in described for p in each.protos])
     units = [with_services(unit, api) for unit in configuration.components()]
     ScaffoldError.raise_if([problem for unit in units for problem in _missing_services(unit, api)])
-    configuration = _with_services(configuration, units)
+    configuration = _with_services(configuration, units, [_with_services_of(a, api) for a in configuration.adapters()])
+    ScaffoldError.raise_if([p for each in configuration.adapters() for p in _adapter_problems(each, api)])
     folder = data.folder("templates")
     own = [unit for unit in units if not unit.external]
-    runtimes = {kind: templates.runtime(folder, kind) for kind in sorted({unit.kind for unit in own})}
+    adapters = configuration.adapters()
+    kinds = sorted({unit.kind for unit in own} | {adapter.kind for adapter in adapters})
+    runtimes = {kind: templates.runtime(folder, kind) for kind in kinds}
     components = [component_files(u, api, configuration, serialized, runtimes[u.kind]) for u in own]
+    components += [_adapter(workspace, each, api, serialized, runtimes[each.kind]) for each in adapters]
     renderer = Renderer(templates.loader(folder))
     artifacts: list[Artifact] = []
     for component in components:
         artifacts += map(renderer.artifact, component.files)
         artifacts += _skeleton(workspace, component, folder / component.unit.kind)
     notes = (*settings.notes(configuration, text=workspace.text), *protoc.shadowed(roots))
-    return Wanted(configuration, api, tuple(artifacts), notes, tuple(_inputs(workspace, roots, api, folder)))
+    return Wanted(
+        configuration, api, tuple(artifacts), notes, tuple(_inputs(workspace, configuration, roots, api, folder))
+    )
 
 
 def plan_of(workspace: Workspace, what: Wanted) -> Plan:
@@ -79,15 +89,36 @@ def with_services(unit: Unit, api: Api) -> Unit:
     return replace(unit, services=tuple(s.full_name for p in unit.protos for s in api.services if s.file == p))
 
 
-def _with_services(configuration: Settings, units: Sequence[Unit]) -> Settings:
-    """Settings in which every component names its services."""
+def _with_services_of(adapter: Adapter, api: Api) -> Adapter:
+    """The layer with its services: those that are named, else every one of its files."""
+    if adapter.services:
+        return adapter
+    return replace(adapter, services=tuple(s.full_name for p in adapter.protos for s in api.services if s.file == p))
+
+
+def _adapter_problems(adapter: Adapter, api: Api) -> Iterator[Diagnostic]:
+    missing = _missing_services(adapter, api)
+    yield from missing or adapter_problems(adapter, api)
+
+
+def _adapter(
+    workspace: Workspace, adapter: Adapter, api: Api, serialized: Mapping[str, bytes], runtime: Mapping[str, str]
+) -> ComponentFiles:
+    snapshot = read_snapshot(workspace.root / adapter.snapshot, adapter.snapshot)
+    return adapter_files(adapter, api, serialized, facts(snapshot, adapter.models, adapter.snapshot), runtime)
+
+
+def _with_services(configuration: Settings, units: Sequence[Unit], adapters: Sequence[Adapter]) -> Settings:
+    """Settings in which every component, and every layer, names its services."""
+    layers = {a.name: {"services": list(a.services)} for a in adapters}
+    acls = {n: a.model_copy(update=layers[n]) for n, a in configuration.acls.items()}
     services = {unit.name: {"services": list(unit.services)} for unit in units}
     stores = {n: s.model_copy(update=services[n]) for n, s in configuration.stores.items()}
     processes = {n: p.model_copy(update=services[n]) for n, p in configuration.processes.items()}
-    return configuration.model_copy(update={"stores": stores, "processes": processes})
+    return configuration.model_copy(update={"stores": stores, "processes": processes, "acls": acls})
 
 
-def _missing_services(unit: Unit, api: Api) -> list[Diagnostic]:
+def _missing_services(unit: Unit | Adapter, api: Api) -> list[Diagnostic]:
     """A service that is named and is not in the component's files."""
     here = [s.full_name for s in api.services if s.file in unit.protos]
     return [service_not_found(name, here, unit.protos) for name in unit.services if name not in here]
@@ -119,13 +150,16 @@ def _skeleton(workspace: Workspace, component: ComponentFiles, template: Path) -
     ]
 
 
-def _inputs(workspace: Workspace, roots: Sequence[tuple[str, Path]], api: Api, templates_folder: Path) -> list[Path]:
+def _inputs(
+    workspace: Workspace, configuration: Settings, roots: Sequence[tuple[str, Path]], api: Api, templates_folder: Path
+) -> list[Path]:
     """Every file that decides what is generated, and those that would if they came to exist."""
     # The generator itself too: in an editable install it changes under the same version.
     core, shell = Path(settings.__file__).parent, Path(protoc.__file__).parent
     files = [workspace.root / "scaffold.toml", Path(__file__), *core.glob("*.py"), *shell.glob("*.py")]
     for file in api.files:
         files += [folder / file.name for _, folder in roots]
+    files += [workspace.root / adapter.snapshot for adapter in configuration.adapters()]
     files += [f for f in templates_folder.rglob("*") if f.is_file() and "__pycache__" not in f.parts]
     files += [disk for _, disk in protoc.installed()]
     return files
