@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 @click.command("check")
-@click.option("--only", multiple=True, type=click.Choice(["drift", "boundaries"]), help="Only this part. Repeatable.")
+@click.option(
+    "--only", multiple=True, type=click.Choice(["drift", "boundaries", "acl"]), help="Only this part. Repeatable."
+)
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "github"]), default="text",
     help="For people, for programs, or as annotations of a GitHub workflow.",
@@ -25,7 +27,8 @@ def command(only: tuple[str, ...], form: str) -> int:
     """Check all that CI asks for.
 
     drift: what is on disk is what the protos say. boundaries: no process imports a database, no component another one
-    (import-linter, in the extra `check`). Exit code 1: something was found.
+    (import-linter, in the extra `check`). acl: the mappings of anti-corruption layers are complete (ACL001 to ACL007), their
+    ports and seams too. Exit code 1: something was found.
     """
     from scaffold.verbs.check import check
 

@@ -20,7 +20,7 @@ COMMANDS = {
     "Start": {
         "demo": "a shop in an empty folder: start it, place an order, show the trace",
         "init": "make a workspace",
-        "new": "add a store or a process; without --proto, a commented starter proto too",
+        "new": "add a store, process or acl; without --proto, a commented starter proto too",
     },
     "Change": {
         "plan": "what regen would change",
@@ -32,8 +32,11 @@ COMMANDS = {
         "trace": "the last trace as a tree, or one by its id",
     },
     "Judge": {
-        "check": "all that CI asks: drift, boundaries",
+        "check": "all that CI asks: drift, boundaries, acl",
         "test": "contract tests: in process, or --against HOST:PORT",
+    },
+    "Move": {
+        "acl": "beside the monolith: check",
     },
 }
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 # What the generated modules themselves are called by, besides the port.
 _TAKEN = frozenset(
     "Any AsyncIterable AsyncIterator AsyncRemote AsyncSeam Awaitable Callable Enum ErrorMap Flags Headers Iterable Iterator "
-    "Mapping Optional Path Protocol Remote Router Run Seam SeamFile TABLE CODEC Union asyncio dataclass datetime field flags "
+    "Mapping Optional Path Protocol Remote Router Run Seam SeamFile TABLE CODEC Union asyncio dataclass datetime flags "
     "grpc bool bytes dict float int object str tuple".split()
 )
 
@@ -211,15 +211,18 @@ class _Builder:
     def _port_view(self) -> PortView:
         annotations = " ".join(a.annotation for t in self._domain.types for a in t.attributes)
         imports = ["from dataclasses import dataclass"]
-        if "field(" in " ".join(a.default for t in self._domain.types for a in t.attributes):
-            imports = ["from dataclasses import dataclass, field"]
+        if any(a.default.startswith("_field(") for t in self._domain.types for a in t.attributes):
+            imports.append("from dataclasses import field as _field")
         if "datetime." in annotations:
             imports.insert(0, "import datetime")
         if self._domain.enums:
             imports.append("from enum import Enum")
-        names = {n for n in ("Mapping", "Optional") if f"{n}[" in annotations} | {"Protocol"}
-        names |= self._streams()
-        imports.append(pycode.statement("typing", sorted(names, key=pycode.member_order)))
+        abstract = {"Mapping"} & {a.annotation.partition("[")[0] for t in self._domain.types for a in t.attributes}
+        abstract |= self._streams()
+        if abstract:
+            imports.insert(int("datetime." in annotations), pycode.statement("collections.abc", sorted(abstract)))
+        names = ["Optional"] * ("Optional[" in annotations) + ["Protocol"]
+        imports.append(pycode.statement("typing", names))
         return PortView(
             imports="\n".join(imports),
             enums=tuple(
@@ -279,7 +282,8 @@ class _Builder:
 
         return RemoteView(
             typing=(
-                pycode.statement("typing", sorted({"Optional"} | self._streams()), 4),
+                *([pycode.statement("collections.abc", sorted(self._streams()), 4)] if self._streams() else []),
+                "from typing import Optional",
                 "",
                 "import grpc",
                 "",
@@ -318,9 +322,22 @@ class _Builder:
 
         return SeamView(
             port=self._port,
+            signature=pycode.fit(
+                "def __init__(",
+                (
+                    "self",
+                    f"local: {self._port}",
+                    "remote: Remote",
+                    "modes: Union[Flags, Path, str]",
+                    "*",
+                    'salt: str = ""',
+                ),
+                ") -> None:",
+                4,
+            ),
             streams=any(c.method.client_streaming or c.method.server_streaming for c in self._calls),
             typing=(
-                *([pycode.statement("typing", sorted(self._streams()), 4), ""] if self._streams() else []),
+                *([pycode.statement("collections.abc", sorted(self._streams()), 4), ""] if self._streams() else []),
                 self._from_port(self._port),
                 "from .remote import AsyncRemote, Remote",
             ),
@@ -394,14 +411,15 @@ class _Builder:
                 MessageFactsView(
                     type=t.name,
                     name=pycode.literal(t.message.full_name),
-                    fields=tuple(self._field_facts(a.field, a.name, a.kind) for a in t.attributes),
+                    fields=_entries("fields", [self._field_facts(a.field, a.name, a.kind) for a in t.attributes]),
                     required=t.required,
                     place=pycode.literal(f"{t.message.where.path}:{t.message.where.line}"),
                 )
                 for t in self._domain.types
             ),
             models=tuple(
-                ModelFactsView(pycode.literal(m.name), tuple(_column_facts(c) for c in m.columns)) for m in self._models
+                ModelFactsView(pycode.literal(m.name), _entries("columns", [_column_facts(c) for c in m.columns]))
+                for m in self._models
             ),
             has_columns=any(m.columns for m in self._models),
         )
@@ -417,7 +435,7 @@ class _Builder:
             if unspecified(enum):
                 arguments.append(f"unspecified={pycode.literal(unspecified(enum))}")
         arguments.append(f"place={pycode.literal(f'{field.where.path}:{field.where.line}')}")
-        return pycode.exploded("Field(", tuple(arguments), "),", 12)
+        return pycode.fit("Field(", tuple(arguments), "),", 12)[:-1]
 
     def _boundaries(self) -> AdapterBoundariesView:
         own = {m.module.split(".")[0] for m in self._models if m.module}
@@ -474,7 +492,16 @@ def _column_facts(column: ColumnFacts) -> str:
         for key in ("low", "high", "digits", "places", "length")
         if getattr(column, key) is not None
     ]
-    return pycode.fit("Column(", tuple(arguments), "),", 12)
+    return pycode.fit("Column(", tuple(arguments), "),", 12)[:-1]
+
+
+def _entries(name: str, entries: Sequence[str]) -> str:
+    """A tuple of entries as an argument, as formatters have it."""
+    single = f"{name}=({entries[0]},)," if len(entries) == 1 else ""
+    if single and "\n" not in single and 8 + len(single) <= pycode.WIDTH:
+        return single
+    inner = "".join(f"            {entry},\n" for entry in entries)
+    return f"{name}=(\n{inner}        )," if entries else f"{name}=(),"
 
 
 def _translator(proposal: Proposal) -> str:

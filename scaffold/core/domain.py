@@ -137,16 +137,25 @@ def _names(api: Api, full_names: list[str], taken: frozenset[str]) -> dict[str, 
 
 def _type(api: Api, message: Message, names: Mapping[str, str], required: bool) -> Type:
     fields = [f.name for f in message.fields]
-    attributes = naming.unique(fields, {f: naming.identifier(f) for f in fields})
+    enums = {names[e] for e in api.enum_by_name if e in names}
+    attributes = naming.unique(fields, {f: _attribute_name(f, enums) for f in fields})
     made = tuple(_attribute(api, f, attributes[f.name], names) for f in message.fields)
     return Type(message, names[message.full_name], made, required)
+
+
+def _attribute_name(field: str, enums: set[str]) -> str:
+    """A field's name in a class: one that hides an enum there would break the defaults below it, `__x` would be mangled."""
+    name = naming.identifier(field)
+    if name.startswith("_"):
+        return f"field{name}"
+    return f"{name}_" if name in enums else name
 
 
 def _attribute(api: Api, field: Field, name: str, names: Mapping[str, str]) -> Attribute:
     entry = api.message_by_name.get(field.type_name)
     if entry is not None and entry.map_entry:
         key, value = (_annotation(api, f, names)[0] for f in entry.fields)
-        return Attribute(field, name, f"Mapping[{key}, {value}]", "field(default_factory=dict)", "other")
+        return Attribute(field, name, f"Mapping[{key}, {value}]", "_field(default_factory=dict)", "other")
     annotation, default, kind = _annotation(api, field, names)
     if field.repeated:
         return Attribute(field, name, f"tuple[{annotation}, ...]", "()", kind)

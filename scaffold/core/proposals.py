@@ -75,5 +75,7 @@ def _questions(attribute: Attribute, column: ColumnFacts) -> Iterator[str]:
         yield "pair the values by name"
     if column.kind == "datetime" and not column.aware:
         yield "in which time zone?"
+    if column.kind == "relation":
+        yield "it is a row of another model: which of its columns?"
     if column.kind == "decimal":
         yield "never through a float"

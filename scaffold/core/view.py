@@ -291,21 +291,21 @@ class WireView:
 
 @dataclass(frozen=True)
 class MessageFactsView:
-    """A message in ``gen/facts.py``."""
+    """A message in ``gen/facts.py``; ``fields`` is the whole argument."""
 
     type: str
     name: str
-    fields: tuple[str, ...]
+    fields: str
     required: bool
     place: str
 
 
 @dataclass(frozen=True)
 class ModelFactsView:
-    """A model in ``gen/facts.py``."""
+    """A model in ``gen/facts.py``; ``columns`` is the whole argument."""
 
     name: str
-    columns: tuple[str, ...]
+    columns: str
 
 
 @dataclass(frozen=True)
@@ -328,9 +328,10 @@ class RemoteView:
 
 @dataclass(frozen=True)
 class SeamView:
-    """``gen/seam.py``."""
+    """``gen/seam.py``; ``signature`` is that of the sync seam."""
 
     port: str
+    signature: str
     streams: bool
     typing: tuple[str, ...]
     methods: tuple[MethodView, ...]

@@ -19,7 +19,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from ..common import errors, headers
-from ..common.errors import Internal, InvalidArgument
+from ..common.errors import HandlerPending, Internal, InvalidArgument
 from ..common.messages import MalformedMessageError
 from .calls import ServedCall, serving
 from .codec import UnsayableError
@@ -79,7 +79,9 @@ def start(
     server = grpc.server(executor, options=(("grpc.so_reuseport", 0),))
     for service in table.services:
         handlers = {
-            rpc.name: _Served(rpc, codec, getattr(port, rpc.attribute), hook, error_map).handler()
+            rpc.name: _Served(
+                rpc, codec, getattr(port, rpc.attribute, None) or _pending(rpc), hook, error_map
+            ).handler()
             for rpc in table.rpcs
             if rpc.service == service
         }
@@ -97,6 +99,15 @@ def start(
         raise OSError(f"cannot listen on {shown}:{port_number}: somebody does already, or it is not allowed")
     server.start()
     return Running(server, healthy, shown, chosen, grace)
+
+
+def _pending(rpc: Rpc) -> Callable[[Any], NoReturn]:
+    """Stands in for a method that the port does not have yet: an RPC that is newer than the code."""
+
+    def pending(request: Any) -> NoReturn:
+        raise HandlerPending(f"local.py, def {rpc.attribute}")
+
+    return pending
 
 
 def run(running: Running, table: Table) -> int:

@@ -4,7 +4,7 @@ The monolith calls `{{ cookiecutter.name }}()`, which is the port whoever answer
 """
 
 import os
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from {{ cookiecutter.package }}.errors import ERRORS
@@ -40,7 +40,7 @@ def remote() -> Remote:
     return Remote(os.environ.get("{{ cookiecutter.environment }}_ADDRESS", ""), errors=ERRORS)
 
 
-@lru_cache(maxsize=None)
+@cache
 def {{ cookiecutter.name }}() -> Seam:
     """What the monolith calls."""
     return Seam(local(), remote(), SEAM)

@@ -5,7 +5,7 @@ Raise the errors of `gen/runtime/common/errors.py` (NotFound, InvalidArgument â€
 """
 {% if cookiecutter.streams.all %}
 
-from typing import {{ cookiecutter.streams.all | join(", ") }}
+from collections.abc import {{ cookiecutter.streams.all | join(", ") }}
 {% endif %}
 
 {{ cookiecutter.typing }}
