@@ -274,7 +274,7 @@ def _value(field: FieldDescriptor, codec: Codec) -> tuple[Callable[..., Any], Ca
         return _message(field.message_type, codec)
     if field.enum_type is not None:
         return _enum(field.enum_type, codec)
-    return _CHECKED.get(field.cpp_type, _as_it_is), _as_it_is
+    return _check(field), _as_it_is
 
 
 def _message(descriptor: Descriptor, codec: Codec) -> tuple[Callable[[Any, Any], None], Get]:
@@ -286,7 +286,7 @@ def _message(descriptor: Descriptor, codec: Codec) -> tuple[Callable[[Any, Any],
     if name == _MASK:
         return _put_mask, _get_mask
     if name in _WRAPPERS:
-        check = _CHECKED.get(descriptor.fields_by_name["value"].cpp_type, _as_it_is)
+        check = _check(descriptor.fields_by_name["value"])
 
         def put_wrapped(message: Any, value: Any) -> None:
             message.value = check(value)
@@ -346,9 +346,29 @@ def _truth(value: Any) -> bool:
     return value
 
 
-# By FieldDescriptor.CPPTYPE_*: int32, int64, uint32, uint64 · double, float · bool. The rest protobuf checks itself.
+def _string(value: Any) -> str:
+    # protobuf takes bytes, too.
+    if not isinstance(value, str):
+        raise UnsayableError(f"{value!r} is no str")
+    return value
+
+
+def _octets(value: Any) -> bytes:
+    if not isinstance(value, bytes):
+        raise UnsayableError(f"{value!r} is no bytes")
+    return value
+
+
+def _check(field: FieldDescriptor) -> Callable[[Any], Any]:
+    """The check of a scalar's type; its range protobuf checks itself."""
+    if field.type == field.TYPE_BYTES:
+        return _octets
+    return _CHECKED[field.cpp_type]
+
+
+# By FieldDescriptor.CPPTYPE_*: int32, int64, uint32, uint64 · double, float · bool · string.
 _CHECKED: Mapping[int, Callable[[Any], Any]] = {
-    1: _whole, 2: _whole, 3: _whole, 4: _whole, 5: _floating, 6: _floating, 7: _truth,
+    1: _whole, 2: _whole, 3: _whole, 4: _whole, 5: _floating, 6: _floating, 7: _truth, 9: _string,
 }  # fmt: skip
 
 
