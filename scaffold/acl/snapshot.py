@@ -1,6 +1,6 @@
 """``model.snapshot.json``: what an introspected monolith has, as one value. Whatever comes after works from it alone.
 
-The file is written by ``templates/acl/introspect.py`` in the monolith's own interpreter. A key that is absent has the
+The file is written by ``templates/monolith/introspect.py`` in the monolith's own interpreter. A key that is absent has the
 default that stands here; ``at`` is a place in the monolith, ``PATH:LINE``; ``where`` is not in the file: it is the line
 of the file itself that says so. Places take no part in equality: two equal snapshots mean the same monolith.
 """
@@ -119,6 +119,8 @@ class Property:
 class Method:
     """A method that changes something: ``does`` says what, a few words each (``sets status``, ``saves itself``).
 
+    One that only calls such methods of the same object says that: ``calls pay``.
+
     ``overrides`` marks one that the ORM itself calls: ``save``, ``delete``.
     """
 
@@ -126,6 +128,11 @@ class Method:
     does: tuple[str, ...] = ()
     overrides: bool = False
     at: Location = field(default=NOWHERE, compare=False)
+
+    @property
+    def direct(self) -> bool:
+        """Whether it changes something itself."""
+        return any(not what.startswith("calls ") for what in self.does)
 
 
 @dataclass(frozen=True)
@@ -259,9 +266,9 @@ class Snapshot:
         """The monolith's own models."""
         return tuple(m for m in self.models if m.own)
 
-    def crosses(self, model: Model, relation: Relation) -> bool:
-        """Whether a relation leads out of its model's app."""
-        target = self.model_by_name.get(relation.to)
+    def crosses(self, model: Model, column: Column) -> bool:
+        """Whether a foreign key leads out of its model's app."""
+        target = self.model_by_name.get(column.references)
         return target is not None and target.app != model.app
 
 
@@ -422,7 +429,7 @@ def _broken(message: str, where: Location) -> Diagnostic:
     )
 
 
-def relations_out(snapshot: Snapshot) -> Iterator[tuple[Model, Relation]]:
-    """The foreign keys (one-to-one included) of own models, as their tables hold them."""
+def foreign_keys(snapshot: Snapshot) -> Iterator[tuple[Model, Column]]:
+    """The columns of own models that refer to another model, or to their own."""
     for model in snapshot.own:
-        yield from ((model, r) for r in model.relations if r.kind in ("foreign_key", "one_to_one"))
+        yield from ((model, column) for column in model.columns if column.references)

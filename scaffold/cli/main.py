@@ -36,7 +36,7 @@ COMMANDS = {
         "test": "contract tests: in process, or --against HOST:PORT",
     },
     "Move": {
-        "acl": "beside the monolith: check",
+        "acl": "beside a monolith: introspect it, check the layers between it and the APIs",
     },
 }
 
