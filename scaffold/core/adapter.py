@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from scaffold.core import naming, pycode
 from scaffold.core.diagnostics import Diagnostic, Location
 from scaffold.core.domain import Domain, doc, domain, unspecified
-from scaffold.core.files import DATABASES, descriptors_view
+from scaffold.core.files import descriptors_view
 from scaffold.core.proposals import Proposal, propose
 from scaffold.core.shapes import Kind, shape
 from scaffold.core.view import (
@@ -25,6 +25,7 @@ from scaffold.core.view import (
     RemoteView,
     SeamView,
     ServeView,
+    TestView,
     TypeView,
     WireView,
 )
@@ -45,6 +46,8 @@ _TAKEN = frozenset(
 
 # Attributes that no RPC of the generated classes can have.
 _NO_ATTRIBUTES = frozenset({"close", "reachable", "router"})
+
+_ORMS = ("django", "sqlalchemy")
 
 _READS = (Kind.GET, Kind.LIST, Kind.BATCH_GET)
 
@@ -144,6 +147,7 @@ class _Builder:
             ("gen/remote.py", "acl/remote.py.j2", self._remote()),
             ("gen/servicer.py", "acl/servicer.py.j2", self._serve()),
             ("gen/seam.py", "acl/seam.py.j2", self._seam()),
+            ("gen/through.py", "acl/through.py.j2", self._serve()),
             ("gen/runtime/__init__.py", "acl/runtime_init.py.j2", None),
         ]
         if self._adapter.orm == "django":
@@ -152,6 +156,7 @@ class _Builder:
             gen.append((f"management/commands/serve_{self._adapter.name}.py", "acl/serve_command.py.j2", self._serve()))
         files = [
             self._file(".importlinter", "acl/importlinter.j2", self._boundaries()),
+            self._file("tests/contract/test_contract.py", "test_contract.py.j2", self._contract()),
             self._file("tests/acl/test_translators.py", "acl/test_translators.py.j2", self._boundaries()),
             *(self._file(f"src/{self._adapter.package}/{path}", template, view) for path, template, view in gen),
         ]
@@ -307,6 +312,7 @@ class _Builder:
     def _serve(self) -> ServeView:
         return ServeView(
             name=self._adapter.name,
+            environment=naming.environment(self._adapter.name),
             package=self._adapter.package,
             services=", ".join(self._adapter.services),
             port=self._port,
@@ -439,8 +445,10 @@ class _Builder:
 
     def _boundaries(self) -> AdapterBoundariesView:
         own = {m.module.split(".")[0] for m in self._models if m.module}
-        others = own | {"django", "sqlalchemy", *(d for d in DATABASES if d in ("peewee", "pony"))}
-        return AdapterBoundariesView(self._adapter.package, tuple(sorted(others)))
+        return AdapterBoundariesView(self._adapter.package, tuple(sorted(own | {*_ORMS})), _ORMS)
+
+    def _contract(self) -> TestView:
+        return TestView(pycode.literal(self._adapter.name), pycode.literal(self._adapter.package), "store")
 
     # The skeleton.
 

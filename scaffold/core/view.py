@@ -340,9 +340,10 @@ class SeamView:
 
 @dataclass(frozen=True)
 class ServeView:
-    """``gen/servicer.py``, and the command of Django."""
+    """``gen/servicer.py``, ``gen/through.py``, and the command of Django."""
 
     name: str
+    environment: str
     package: str
     services: str
     port: str
@@ -355,6 +356,7 @@ class AdapterBoundariesView:
 
     package: str
     models: tuple[str, ...]
+    orms: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -43,11 +43,12 @@ def layers(start: Path, names: Sequence[str] = ()) -> tuple[Diagnostic, ...]:
     """What is wrong with the named anti-corruption layers, all of them where none is named. Raises ScaffoldError."""
     workspace, settings = open_workspace(start)
     adapters = {adapter.name: adapter for adapter in settings.adapters()}
-    ScaffoldError.raise_if(_unknown_layer(name, adapters) for name in names if name not in adapters)
+    ScaffoldError.raise_if(unknown_layer(name, adapters) for name in names if name not in adapters)
     return tuple(d for name in (names or adapters) for d in acl_check.check(workspace.root, adapters[name]))
 
 
-def _unknown_layer(name: str, known: Iterable[str]) -> Diagnostic:
+def unknown_layer(name: str, known: Iterable[str]) -> Diagnostic:
+    """There is no layer of that name."""
     close = get_close_matches(name, list(known), n=1)
     listed = f"there are {', '.join(known)}" if known else "there is none yet: scaffold new acl COMPONENT"
     remedy = f'did you mean "{close[0]}"?' if close else listed

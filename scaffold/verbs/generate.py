@@ -86,14 +86,19 @@ def with_services(unit: Unit, api: Api) -> Unit:
     """The unit with its services: those named in settings, else every one of its files, in their order."""
     if unit.services:
         return unit
-    return replace(unit, services=tuple(s.full_name for p in unit.protos for s in api.services if s.file == p))
+    return replace(unit, services=services_in(unit.protos, api))
+
+
+def services_in(protos: Sequence[str], api: Api) -> tuple[str, ...]:
+    """The services of these files, in their order."""
+    return tuple(s.full_name for p in protos for s in api.services if s.file == p)
 
 
 def _with_services_of(adapter: Adapter, api: Api) -> Adapter:
     """The layer with its services: those that are named, else every one of its files."""
     if adapter.services:
         return adapter
-    return replace(adapter, services=tuple(s.full_name for p in adapter.protos for s in api.services if s.file == p))
+    return replace(adapter, services=services_in(adapter.protos, api))
 
 
 def _adapter_problems(adapter: Adapter, api: Api) -> Iterator[Diagnostic]:

@@ -42,22 +42,25 @@ class Local:
         product = ProductName.parse(item.product, field="item.product")
         if not 1 <= item.quantity <= MOST_PIECES:
             raise InvalidArgument(f"the quantity is 1 to {MOST_PIECES}", field="item.quantity")
-        basket = Basket.open.of(name.ids[0])
-        basket.add(product.ids[0], item.quantity)
+        _basket(name).add(product.ids[0], item.quantity)
         return _read(name)
 
     def remove_item(self, request: RemoveItemRequest) -> Cart:
         name = CartName.parse(request.cart, field="cart")
         product = ProductName.parse(request.product, field="product")
-        Basket.open.of(name.ids[0]).remove(product.ids[0])
+        _basket(name).remove(product.ids[0])
         return _read(name)
 
     def empty_cart(self, request: EmptyCartRequest) -> EmptyCartResponse:
         name = CartName.parse(request.name)
-        basket = Basket.open.filter(token=name.ids[0]).first()
+        basket = Basket.objects.filter(token=name.ids[0]).first()
         if basket is not None:
             basket.clear(request.etag)
         return EmptyCartResponse()
+
+
+def _basket(name: CartName) -> Basket:
+    return Basket.objects.get_or_create(token=name.ids[0])[0]
 
 
 def _read(name: CartName) -> Cart:

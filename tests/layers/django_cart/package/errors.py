@@ -15,8 +15,8 @@ from cart_acl.gen.runtime.common.errors import Aborted, FailedPrecondition, Inva
 ERRORS = ErrorMap(
     Pair(QuantityInvalid, InvalidArgument, "QUANTITY_INVALID"),
     Pair(QuantityExceeded, FailedPrecondition, "TOO_MANY_PIECES", message=str, back=lambda e: QuantityExceeded("", 0)),
-    Pair(NotInBasket, NotFound, "NOT_IN_CART"),
+    Pair(NotInBasket, NotFound, "NOT_FOUND"),
     Pair(BasketFrozen, FailedPrecondition, "CART_FROZEN"),
-    Pair(BasketChanged, Aborted, "CART_CHANGED"),
+    Pair(BasketChanged, Aborted, "ETAG_MISMATCH"),
     families=[BasketError],
 )
