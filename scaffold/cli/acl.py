@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from scaffold.acl.seams import Seam
     from scaffold.acl.snapshot import Snapshot
     from scaffold.verbs.acl_introspect import Taken
+    from scaffold.verbs.acl_smell import Smelled
 
 _FILE = "model.snapshot.json"
 
@@ -91,6 +93,60 @@ def introspect(
     found = take(monolith, output, os.path.relpath(output), chosen, check=check)
     _show(found)
     return _conclude(found, output, check)
+
+
+@command.command("smell")
+@click.argument("components", nargs=-1, metavar="[COMPONENT...]")
+@click.option(
+    "--snapshot", type=click.Path(path_type=Path),
+    help="What `acl introspect` wrote; without it, `[smell] snapshot` of scaffold.toml.",
+)  # fmt: skip
+@click.option("--strict", is_flag=True, help="Exit code 1 where a message has a score of 60 or more.")
+@click.option("--all", "everything", is_flag=True, help="Also what is below 40.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json", "github"]), default="text",
+    help="For people, for programs, or as annotations of a GitHub workflow.",
+)  # fmt: skip
+def smell(components: tuple[str, ...], snapshot: Path | None, strict: bool, everything: bool, form: str) -> int:
+    """Tell which messages look like copies of the monolith's tables, and what makes them look so.
+
+    Each message is compared with every table: names and how rare they are, their order, exposed keys, a verb for each SQL
+    statement. From 40 of 100 on it is warned about. A waiver in scaffold.toml needs a reason and a last day.
+    """
+    from datetime import UTC, datetime
+
+    from scaffold.verbs.acl_smell import sniff
+
+    smelled = sniff(Path.cwd(), datetime.now(UTC).date(), components, snapshot, strict=strict)
+    _show_smelled(smelled, form, everything)
+    return 1 if smelled.failed else 0
+
+
+def _show_smelled(smelled: Smelled, form: str, everything: bool) -> None:
+    from scaffold.shell import console
+
+    if form == "json":
+        scores = [
+            {
+                "message": x.message.full_name, "table": x.model.name, "score": x.score, "alike": round(x.alike, 3),
+                "order": round(x.order, 3), "keys": round(x.keys, 3), "verbs": round(x.verbs, 3), "names": x.names,
+            }
+            for x in smelled.likenesses
+        ]  # fmt: skip
+        console.say(json.dumps({"likenesses": scores, "findings": console.diagnostics_data(smelled.found)}, indent=2))
+        return
+    if form == "github":
+        console.show_github(smelled.found)
+        return
+    console.show_diagnostics(smelled.found, sys.stdout)
+    if everything:
+        rows = [(str(x.score), x.message.full_name, x.model.name, str(x)) for x in smelled.likenesses]
+        _table("every likeness", rows)
+    seen = f"{smelled.looked} messages against {smelled.tables} tables"
+    console.say(
+        f"{seen}: {len(smelled.found) or 'nothing'} found"
+        + ("" if smelled.found else "; a disguised copy would not be")
+    )
 
 
 def _conclude(found: Taken, output: Path, check: bool) -> int:

@@ -36,7 +36,7 @@ COMMANDS = {
         "test": "contract tests: in process, or --against HOST:PORT",
     },
     "Move": {
-        "acl": "beside a monolith: introspect it, check the layers between it and the APIs",
+        "acl": "beside a monolith: introspect it, smell what was copied from it, check the layers before it",
     },
 }
 

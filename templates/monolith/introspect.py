@@ -431,7 +431,8 @@ class Django:
             if isinstance(signal, Signal):
                 seen.add(id(signal))
                 yield name, signal
-        for module_name, module in sorted(sys.modules.items()):
+        modules: dict[str, Any] = dict(sys.modules)
+        for module_name, module in sorted(modules.items()):
             if module is None or not self._places.own_module(module_name):
                 continue
             for name, value in sorted(vars(module).items()):
@@ -497,7 +498,7 @@ class SqlAlchemy:
     def _application(self, spec: str) -> Any:
         """``shop``, ``shop:app`` or ``shop:create_app("test")``: imported, looked up, called."""
         module_name, _, expression = spec.partition(":")
-        module = importlib.import_module(module_name)
+        module: Any = importlib.import_module(module_name)
         if not expression:
             return module
         try:
@@ -632,8 +633,11 @@ class SqlAlchemy:
 
     def _references(self, column: Any) -> str:
         for key in sorted(column.foreign_keys, key=lambda k: str(k.target_fullname)):
-            table = key.column.table
-            labels = [self.label(c) for c, m in self._mappers.items() if m.local_table is table]
+            # By its name: the table itself may be one that nobody has imported.
+            table = key.target_fullname.rpartition(".")[0]
+            labels = [
+                self.label(c) for c, m in self._mappers.items() if getattr(m.local_table, "fullname", "") == table
+            ]
             if labels:
                 return min(labels, key=len)
         return ""

@@ -12,6 +12,7 @@ import re
 import sys
 import tempfile
 import types
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
@@ -111,6 +112,8 @@ _TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[vendors.NAME]", settings.Vendor),
     ("[acls.NAME]", settings.Acl),
     ("[metadata]", settings.Metadata),
+    ("[smell]", settings.Smell),
+    ("[[smell.waive]]", settings.Waiver),
 )
 
 
@@ -147,7 +150,7 @@ def _type(annotation: object) -> str:
         return " or ".join(_type(member) for member in arguments if member is not type(None))
     if origin is list:
         return f"list of {_type(arguments[0])}s"
-    names = {str: "string", int: "number", float: "number", bool: "true or false"}
+    names = {str: "string", int: "number", float: "number", bool: "true or false", date: "date"}
     assert isinstance(annotation, type)
     return names[annotation]
 
