@@ -272,18 +272,20 @@ class _Builder:
         return pycode.docstring(call.method.doc or f"{call.method.full_name}.", 8)
 
     def _remote(self) -> RemoteView:
-        def call(c: _Call) -> str:
+        def call(c: _Call) -> tuple[str, tuple[str, ...]]:
             argument = "requests" if c.method.client_streaming else "request"
-            return f"self._connection.{c.kind}({pycode.literal(c.method.name)}, {argument})"
+            return f"self._connection.{c.kind}(", (pycode.literal(c.method.name), argument, c.response)
 
         def body(c: _Call) -> str:
-            answer = "Iterator[" * c.method.server_streaming + c.response + "]" * c.method.server_streaming
-            return f"answer: {answer} = {call(c)}\n        return answer"
+            head, arguments = call(c)
+            return pycode.fit(f"return {head}", arguments, ")", 8)
 
         def async_body(c: _Call) -> str:
+            head, arguments = call(c)
             if c.method.server_streaming:
-                return f"async for answer in {call(c)}:\n            yield answer"
-            return f"answer: {c.response} = await {call(c)}\n        return answer"
+                loop = pycode.fit(f"async for answer in {head}", arguments, "):", 8)
+                return f"{loop}\n            yield answer"
+            return pycode.fit(f"return await {head}", arguments, ")", 8)
 
         return RemoteView(
             typing=(
@@ -291,9 +293,8 @@ class _Builder:
                 "from typing import Optional",
                 "",
                 "import grpc",
-                "",
-                self._from_port(),
             ),
+            port=pycode.statement(".port", sorted(self._types, key=pycode.member_order)),
             methods=tuple(self._method(c, body(c)) for c in self._calls),
             async_methods=tuple(self._async_method(c, async_body(c)) for c in self._calls),
         )

@@ -319,9 +319,10 @@ class FactsView:
 
 @dataclass(frozen=True)
 class RemoteView:
-    """``gen/remote.py``; ``typing`` are the imports for type checkers."""
+    """``gen/remote.py``; ``typing`` are the imports for type checkers, ``port`` that of the messages."""
 
     typing: tuple[str, ...]
+    port: str
     methods: tuple[MethodView, ...]
     async_methods: tuple[MethodView, ...]
 

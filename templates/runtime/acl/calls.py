@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from ..common.call import Call
@@ -101,7 +101,7 @@ def idempotency_key(key: str) -> Iterator[None]:
         _key.reset(token)
 
 
-def key_of_write(request: Any, rpc: Rpc) -> str:
+def key_of_write(request: object, rpc: Rpc) -> str:
     """The key that a write carries: the request's own, the one that was given around it, or a fresh one."""
     own = getattr(request, "request_id", "") if rpc.request_id else ""
     return str(own or _key.get() or uuid4().hex)

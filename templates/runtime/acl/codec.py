@@ -78,12 +78,13 @@ class Codec:
     def __init__(
         self,
         messages: descriptor_pool.DescriptorPool,
-        types: Mapping[type[Any], str],
+        types: Mapping[type, str],
         enums: Mapping[type[enum.Enum], str],
         attributes: Mapping[str, str],
     ) -> None:
         """``types`` and ``enums`` have full names by class; ``attributes`` a field's name in Python where it differs."""
         self._attributes = dict(attributes)
+        self._names = dict(types)
         self._classes = {name: cls for cls, name in types.items()}
         self._enums = {name: cls for cls, name in enums.items()}
         self._shapes: dict[str, _Shape] = {}
@@ -105,14 +106,19 @@ class Codec:
             raise UnsayableError(f"{shape.cls.__name__} cannot be written: {error}") from error
         return data
 
-    def decode(self, data: bytes, full_name: str) -> Any:
+    def decode(self, data: bytes, cls: type[T]) -> T:
         """The value that the bytes hold. Raises :class:`MalformedMessageError`."""
-        shape = self._shapes[full_name]
+        shape = self._shapes[self._names[cls]]
         try:
             message = shape.new.FromString(data)
         except DecodeError as error:
-            raise MalformedMessageError(f"not a valid {full_name}: {error}") from error
-        return shape.read(message)
+            raise MalformedMessageError(f"not a valid {self._names[cls]}: {error}") from error
+        value: T = shape.read(message)
+        return value
+
+    def type_of(self, full_name: str) -> type[object]:
+        """The class of a message."""
+        return self._classes[full_name]
 
     def attribute(self, field: FieldDescriptor) -> str:
         """What a field is called in Python."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Callable, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,14 @@ def django_request(call: ServedCall) -> Iterator[None]:
         close_old_connections()
 
 
-def scoped_session(session: Any) -> Callable[[ServedCall], AbstractContextManager[None]]:
+class Removable(Protocol):
+    """SQLAlchemy's ``scoped_session``, as far as it is needed here."""
+
+    def remove(self) -> None:
+        """Close the session of this thread, and forget it."""
+
+
+def scoped_session(session: Removable) -> Callable[[ServedCall], AbstractContextManager[None]]:
     """For SQLAlchemy's ``scoped_session`` (Flask-SQLAlchemy's ``db.session``): each RPC has one, and gives it back."""
 
     @contextmanager

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Sequence, TypeVar
 from weakref import WeakKeyDictionary
 
 import grpc
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ..common.headers import Metadata
     from .calls import Rpc, Table
     from .codec import Codec
+
+R = TypeVar("R")
 
 #: Headers of the program's own: a tenant, the id of the request that is being handled.
 Headers = Callable[[], Sequence["tuple[str, str | bytes]"]]
@@ -58,13 +60,19 @@ class Way:
         self._timeout = timeout
         self._credentials = credentials
         self._options = (("grpc.service_config", _service_config(table)), ("grpc.enable_http_proxy", 0))
+        self._open()
 
-    def outgoing(self, request: Any, rpc: Rpc) -> tuple[bytes, Metadata]:
+    def _open(self) -> None:
+        """Nothing is connected before the first call: prepare for the channels."""
+        raise NotImplementedError
+
+    def outgoing(self, request: object, rpc: Rpc) -> tuple[bytes, Metadata]:
         """The request's bytes, and the headers of the call. Raises :class:`InvalidArgument`."""
         key = "" if rpc.safe else key_of_write(request, rpc)
-        if rpc.request_id and not request.request_id:
-            request = replace(request, request_id=key)
-        return self.encoded(request, rpc), self.metadata(key)
+        filled: Any = request
+        if rpc.request_id and not filled.request_id:
+            filled = replace(filled, request_id=key)
+        return self.encoded(filled, rpc), self.metadata(key)
 
     def metadata(self, key: str = "") -> Metadata:
         """The headers of a call: those that travel, the program's own, and the key of a write."""
@@ -78,10 +86,10 @@ class Way:
         except UnsayableError as error:
             raise InvalidArgument(str(error)) from error
 
-    def decoded(self, data: bytes, rpc: Rpc) -> Any:
+    def decoded(self, data: bytes, rpc: Rpc, response: type[R]) -> R:
         """The answer. Raises :class:`Internal` when it is none."""
         try:
-            return self._codec.decode(data, rpc.response)
+            return self._codec.decode(data, response)
         except MalformedMessageError as error:
             component = self._table.component
             raise Internal(
@@ -117,8 +125,7 @@ def _service_config(table: Table) -> str:
 class Connection(Way):
     """Calls from sync code. The channel is made at the first call of each process, so workers may be forked before it."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def _open(self) -> None:
         self._channels: dict[int, grpc.Channel] = {}
 
     def close(self) -> None:
@@ -127,7 +134,7 @@ class Connection(Way):
         if channel is not None:
             channel.close()
 
-    def unary(self, name: str, request: object) -> Any:
+    def unary(self, name: str, request: object, response: type[R]) -> R:
         """One request, one answer. Raises the error that belongs to the status."""
         rpc = self._table[name]
         data, metadata = self.outgoing(request, rpc)
@@ -135,33 +142,33 @@ class Connection(Way):
             answer = self._start(rpc, data, metadata)
         except grpc.RpcError as error:
             raise self.error(error) from error
-        return self.decoded(answer, rpc)
+        return self.decoded(answer, rpc, response)
 
-    def server_stream(self, name: str, request: object) -> Iterator[Any]:
+    def server_stream(self, name: str, request: object, response: type[R]) -> Iterator[R]:
         """One request, a stream of answers; it is cancelled when nobody reads on."""
         rpc = self._table[name]
         data, metadata = self.outgoing(request, rpc)
-        return self._answers(rpc, data, metadata)
+        return self._answers(rpc, data, metadata, response)
 
-    def client_stream(self, name: str, requests: Iterable[object]) -> Any:
+    def client_stream(self, name: str, requests: Iterable[object], response: type[R]) -> R:
         """A stream of requests, one answer."""
         rpc = self._table[name]
         try:
             answer = self._start(rpc, (self.encoded(each, rpc) for each in requests), self.metadata())
         except grpc.RpcError as error:
             raise self.error(error) from error
-        return self.decoded(answer, rpc)
+        return self.decoded(answer, rpc, response)
 
-    def both_stream(self, name: str, requests: Iterable[object]) -> Iterator[Any]:
+    def both_stream(self, name: str, requests: Iterable[object], response: type[R]) -> Iterator[R]:
         """A stream of requests, a stream of answers."""
         rpc = self._table[name]
-        return self._answers(rpc, (self.encoded(each, rpc) for each in requests), self.metadata())
+        return self._answers(rpc, (self.encoded(each, rpc) for each in requests), self.metadata(), response)
 
-    def _answers(self, rpc: Rpc, data: object, metadata: Metadata) -> Iterator[Any]:
+    def _answers(self, rpc: Rpc, data: object, metadata: Metadata, response: type[R]) -> Iterator[R]:
         call = self._start(rpc, data, metadata)
         try:
             for answer in call:
-                yield self.decoded(answer, rpc)
+                yield self.decoded(answer, rpc, response)
         except grpc.RpcError as error:
             raise self.error(error) from error
         finally:
@@ -190,8 +197,7 @@ class Connection(Way):
 class AsyncConnection(Way):
     """Calls from async code. Each event loop has a channel of its own."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def _open(self) -> None:
         self._channels: WeakKeyDictionary[asyncio.AbstractEventLoop, grpc.aio.Channel] = WeakKeyDictionary()
 
     async def close(self) -> None:
@@ -200,7 +206,7 @@ class AsyncConnection(Way):
         if channel is not None:
             await channel.close()
 
-    async def unary(self, name: str, request: object) -> Any:
+    async def unary(self, name: str, request: object, response: type[R]) -> R:
         """One request, one answer. Raises the error that belongs to the status."""
         rpc = self._table[name]
         data, metadata = self.outgoing(request, rpc)
@@ -208,39 +214,39 @@ class AsyncConnection(Way):
             answer = await self._start(rpc, data, metadata)
         except grpc.RpcError as error:
             raise self.error(error) from error
-        return self.decoded(answer, rpc)
+        return self.decoded(answer, rpc, response)
 
-    async def server_stream(self, name: str, request: object) -> AsyncIterator[Any]:
+    async def server_stream(self, name: str, request: object, response: type[R]) -> AsyncIterator[R]:
         """One request, a stream of answers; it is cancelled when nobody reads on."""
         rpc = self._table[name]
         data, metadata = self.outgoing(request, rpc)
-        async for answer in self._answers(rpc, data, metadata):
+        async for answer in self._answers(rpc, data, metadata, response):
             yield answer
 
-    async def client_stream(self, name: str, requests: AsyncIterable[object]) -> Any:
+    async def client_stream(self, name: str, requests: AsyncIterable[object], response: type[R]) -> R:
         """A stream of requests, one answer."""
         rpc = self._table[name]
         try:
             answer = await self._start(rpc, self._encoded(requests, rpc), self.metadata())
         except grpc.RpcError as error:
             raise self.error(error) from error
-        return self.decoded(answer, rpc)
+        return self.decoded(answer, rpc, response)
 
-    async def both_stream(self, name: str, requests: AsyncIterable[object]) -> AsyncIterator[Any]:
+    async def both_stream(self, name: str, requests: AsyncIterable[object], response: type[R]) -> AsyncIterator[R]:
         """A stream of requests, a stream of answers."""
         rpc = self._table[name]
-        async for answer in self._answers(rpc, self._encoded(requests, rpc), self.metadata()):
+        async for answer in self._answers(rpc, self._encoded(requests, rpc), self.metadata(), response):
             yield answer
 
     async def _encoded(self, requests: AsyncIterable[object], rpc: Rpc) -> AsyncIterator[bytes]:
         async for each in requests:
             yield self.encoded(each, rpc)
 
-    async def _answers(self, rpc: Rpc, data: object, metadata: Metadata) -> AsyncIterator[Any]:
+    async def _answers(self, rpc: Rpc, data: object, metadata: Metadata, response: type[R]) -> AsyncIterator[R]:
         call = self._start(rpc, data, metadata)
         try:
             async for answer in call:
-                yield self.decoded(answer, rpc)
+                yield self.decoded(answer, rpc, response)
         except grpc.RpcError as error:
             raise self.error(error) from error
         finally:

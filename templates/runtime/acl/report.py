@@ -16,7 +16,7 @@ from .seam import FlagsError, read_toml
 from .translate import collecting
 
 
-def report(package: str) -> dict[str, Any]:
+def report(package: str) -> dict[str, object]:
     """``findings`` of the mappings, what keeps ``translate.py`` from being imported, and what is wrong in ``seam.toml``."""
     return {**_mappings(package), "seam": _seam(package)}
 

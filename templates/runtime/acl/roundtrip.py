@@ -35,15 +35,15 @@ class Trip:
     def __str__(self) -> str:
         return self.message.name
 
-    def check(self, codec: Codec, names: Mapping[Any, str]) -> None:
+    def check(self, codec: Codec, names: Mapping[type, str]) -> None:
         """Raises ``AssertionError`` with the first row that does not come back as it went."""
         random_ = random.Random(self.message.name)
         for _ in range(ROWS):
             self._one(self._row(random_), codec, names)
 
-    def _one(self, row: SimpleNamespace, codec: Codec, names: Mapping[Any, str]) -> None:
+    def _one(self, row: SimpleNamespace, codec: Codec, names: Mapping[type, str]) -> None:
         sent = self.translator.partial(row, self._sources())
-        came = codec.decode(codec.encode(sent, names[self.translator.target]), names[self.translator.target])
+        came = codec.decode(codec.encode(sent, names[self.translator.target]), self.translator.target)
         assert came == sent, f"{self}: {sent} came back from the wire as {came}"
         for name, value in self.translator.columns(came, self._sources()).items():
             before = getattr(row, name)

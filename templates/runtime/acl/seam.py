@@ -179,14 +179,21 @@ def _report(path: Path, before: Mapping[str, Mode], after: Mapping[str, Mode]) -
 # --- OpenFeature ----------------------------------------------------------------------------------------------------
 
 
+class FlagClient(Protocol):
+    """An OpenFeature client, as far as it is needed here: ``openfeature.api.get_client()``."""
+
+    def get_string_details(self, flag_key: str, default_value: str) -> object:
+        """A flag's ``value``, and an ``error_code`` where there is none."""
+
+
 class OpenFeatureFlags:
     """The modes as flags of an OpenFeature provider of yours: text flags ``cart.GetCart`` and ``cart`` for the rest.
 
-    ``client`` is ``openfeature.api.get_client()``. The values are ``monolith``, ``percent:10`` and ``service``. Which
+    The values are ``monolith``, ``percent:10`` and ``service``. Which
     entities are in the percentage is decided here, not by the provider: reads and writes have to agree.
     """
 
-    def __init__(self, client: Any, table: Table, *, seconds: float = 0.5) -> None:
+    def __init__(self, client: FlagClient, table: Table, *, seconds: float = 0.5) -> None:
         """``seconds`` is how long an answer counts: a provider may have to ask somebody."""
         self._client = client
         self._table = table
@@ -204,7 +211,7 @@ class OpenFeatureFlags:
 
     def _flag(self, key: str) -> str:
         """The text of a flag; empty where the provider does not have it."""
-        details = self._client.get_string_details(key, "")
+        details: Any = self._client.get_string_details(key, "")
         code = getattr(details, "error_code", None)
         if code is None:
             return str(details.value)

@@ -130,6 +130,7 @@ class _Served:
     def __init__(self, rpc: Rpc, codec: Codec, answer: Callable[[Any], Any], hook: Hook, error_map: ErrorMap) -> None:
         self._rpc = rpc
         self._codec = codec
+        self._request = codec.type_of(rpc.request)
         self._answer = answer
         self._hook = hook
         self._error_map = error_map
@@ -182,7 +183,7 @@ class _Served:
 
     def _one(self, data: bytes) -> Any:
         try:
-            return self._codec.decode(data, self._rpc.request)
+            return self._codec.decode(data, self._request)
         except MalformedMessageError as error:
             raise InvalidArgument(str(error)) from error
 

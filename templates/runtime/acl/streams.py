@@ -9,10 +9,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: How blocking code is called from async code: `asyncio.to_thread`, or asgiref's `sync_to_async` in Django.
+Run = Callable[..., Awaitable[Any]]
+
 _END: Any = object()
 
 
-async def iterated(run: Callable[..., Awaitable[Any]], items: Iterable[T]) -> AsyncIterator[T]:
+async def iterated(run: Run, items: Iterable[T]) -> AsyncIterator[T]:
     """What a blocking iterable gives, item by item, each asked for by ``run``."""
     iterator = iter(items)
     while (item := await run(next, iterator, _END)) is not _END:

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from .facts import Field, Message, Model
 
 T = TypeVar("T")
+K = TypeVar("K")
+
+# What a row and its values are, only the monolith knows.
+Convert = Callable[[Any], object]
+Split = Callable[[Any], Mapping[str, object]]
 
 _log = logging.getLogger(__name__)
 
@@ -82,10 +87,10 @@ class Src:
     """See :func:`src`."""
 
     column: str
-    to: Callable[[Any], object] | None = None
-    back: Callable[[Any], object] | None = None
+    to: Convert | None = None
+    back: Convert | None = None
     null: Any = MISSING
-    values: Mapping[object, Enum] | None = None
+    values: Mapping[Any, Enum] | None = None
     unpaired: tuple[str, ...] = ()
     zone: str | datetime.tzinfo | None = None
     lossy: str = ""
@@ -98,7 +103,7 @@ class Computed:
 
     function: Callable[[Any], object]
     uses: tuple[str, ...]
-    back: Callable[[Any], Mapping[str, object]] | None = None
+    back: Split | None = None
     where: Place = field(default=Place("", 0), compare=False)
 
 
@@ -142,10 +147,10 @@ Rule = Union[Src, Computed, Const, Ignore, Todo]
 def src(
     column: str,
     *,
-    to: Callable[[Any], object] | None = None,
-    back: Callable[[Any], object] | None = None,
+    to: Convert | None = None,
+    back: Convert | None = None,
     null: object = MISSING,
-    values: Mapping[Any, Enum] | None = None,
+    values: Mapping[K, Enum] | None = None,
     unpaired: Sequence[str] = (),
     zone: str | datetime.tzinfo | None = None,
     lossy: str = "",
@@ -161,10 +166,10 @@ def src(
 
 
 def computed(
-    function: Callable[[Any], object],
+    function: Convert,
     *,
     uses: Sequence[str] = (),
-    back: Callable[[Any], Mapping[str, object]] | None = None,
+    back: Split | None = None,
 ) -> Computed:
     """The field is what ``function`` makes of the row. ``uses`` are the columns that it reads.
 
@@ -204,7 +209,7 @@ class Translator(Generic[T]):
 
     def __init__(
         self,
-        target: Callable[..., T],
+        target: type[T],
         models: tuple[str, ...],
         rules: Mapping[str, Rule],
         drops: tuple[Drop, ...],
@@ -269,7 +274,7 @@ class Translator(Generic[T]):
 
 
 def translator(
-    target: Callable[..., T],
+    target: type[T],
     *models: str,
     fields: Mapping[str, Rule],
     drops: Sequence[Drop] = (),
@@ -279,6 +284,10 @@ def translator(
     The first of ``models`` is what the rows are; columns of the others are reached from there, and are accounted for here.
     """
     return Translator(target, models, fields, tuple(drops), _here())
+
+
+#: A translator to whatever type.
+AnyTranslator = Translator[Any]
 
 
 def _always(value: object) -> Callable[[Any], object]:
@@ -397,10 +406,10 @@ class Translation:
 
     def __init__(
         self,
-        messages: Mapping[Any, Message],
+        messages: Mapping[type, Message],
         models: Sequence[Model],
-        translators: Sequence[Translator[Any]],
-        by_hand: Mapping[Any, str],
+        translators: Sequence[AnyTranslator],
+        by_hand: Mapping[type, str],
         where: Place,
     ) -> None:
         self.messages = messages

@@ -126,8 +126,8 @@ def served(**options):
 
 
 def test_whatever_a_field_can_be_goes_over_the_wire():
-    assert wire.CODEC.decode(wire.CODEC.encode(FULL, "lab.v1.Sample"), "lab.v1.Sample") == FULL
-    assert wire.CODEC.decode(b"", "lab.v1.Sample") == port.Sample()
+    assert wire.CODEC.decode(wire.CODEC.encode(FULL, "lab.v1.Sample"), port.Sample) == FULL
+    assert wire.CODEC.decode(b"", port.Sample) == port.Sample()
     with served() as (_, remote, _running):
         assert remote.update_sample(port.UpdateSampleRequest(FULL, ("name",))) == FULL
 
@@ -171,9 +171,9 @@ def test_no_decimal_slips_through_as_a_float():
 
 def test_an_enum_value_that_is_newer_than_the_layer_is_no_other_one():
     with pytest.raises(MalformedMessageError, match="99 is no value of lab.v1.State"):
-        wire.CODEC.decode(b"\x38\x63", "lab.v1.Sample")
+        wire.CODEC.decode(b"\x38\x63", port.Sample)
     with pytest.raises(MalformedMessageError):
-        wire.CODEC.decode(b"\xff", "lab.v1.Sample")
+        wire.CODEC.decode(b"\xff", port.Sample)
 
 
 def test_streams_of_all_kinds():
@@ -368,7 +368,7 @@ pool = descriptor_pool.Default()
 pool.AddSerializedFile(mine.SerializeToString())
 Mine = message_factory.GetMessageClass(pool.FindMessageTypeByName("lab.v1.Sample"))
 from lab_acl.gen import port, wire
-assert wire.CODEC.decode(wire.CODEC.encode(port.Sample(name="x"), "lab.v1.Sample"), "lab.v1.Sample").name == "x"
+assert wire.CODEC.decode(wire.CODEC.encode(port.Sample(name="x"), "lab.v1.Sample"), port.Sample).name == "x"
 assert Mine(name=3).name == 3
 print("both")
 """
