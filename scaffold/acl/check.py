@@ -23,23 +23,22 @@ if TYPE_CHECKING:
 
 _SECONDS = 60.0
 
-CODES = ("ACL001", "ACL002", "ACL003", "ACL004", "ACL005", "ACL006", "ACL007")
-
 
 def check(root: Path, adapter: Adapter) -> tuple[Diagnostic, ...]:
     """Everything that is found in a layer, in the order of the lines; ``root`` is the workspace."""
     if not (root / adapter.root / "gen" / "wire.py").is_file():
-        return (_not_generated(adapter),)
+        return (not_generated(adapter),)
     return (*_reported(root, adapter), *_missing_methods(root, adapter))
 
 
-def _not_generated(adapter: Adapter) -> Diagnostic:
+def not_generated(adapter: Adapter) -> Diagnostic:
+    """There is nothing of the layer."""
     return Diagnostic("not-generated", "the layer is not there", Location(adapter.path), "run `scaffold regen`")
 
 
 def _reported(root: Path, adapter: Adapter) -> Iterator[Diagnostic]:
     """What the layer's own checks say."""
-    said = _report(root / adapter.source, adapter.package)
+    said = report(root / adapter.source, adapter.package)
     if isinstance(said, str):
         yield _unreadable(adapter, said, Location(f"{adapter.root}/translate.py"))
         return
@@ -48,19 +47,29 @@ def _reported(root: Path, adapter: Adapter) -> Iterator[Diagnostic]:
         yield _unreadable(adapter, said["failed"]["message"], where)
     for finding in said["findings"]:
         where = _location(root, adapter, finding["path"], finding["line"])
-        yield Diagnostic(finding["code"], finding["message"], where, finding["remedy"])
+        yield _finding(finding["code"], finding["message"], where, finding["remedy"])
     if said["seam"]:
-        yield Diagnostic(
-            "seam-invalid",
-            said["seam"],
-            Location(f"{adapter.root}/seam.toml"),
-            "mend it: a program that runs keeps the last modes, one that starts has the monolith answer",
-        )
+        yield seam_invalid(said["seam"], Location(f"{adapter.root}/seam.toml"))
 
 
-def _report(source: Path, package: str) -> Any:
-    """The report of the layer's runtime, or why there is none."""
-    command = [sys.executable, "-m", f"{package}.gen.runtime.acl.report", package]
+def seam_invalid(why: str, where: Location) -> Diagnostic:
+    """A ``seam.toml`` says what cannot be."""
+    return Diagnostic(
+        "seam-invalid",
+        why,
+        where,
+        "mend it: a program that runs keeps the last modes, one that starts has the monolith answer",
+    )
+
+
+def _finding(code: str, message: str, where: Location, remedy: str) -> Diagnostic:
+    """One of ACL001 to ACL007."""
+    return Diagnostic(code, message, where, remedy)
+
+
+def report(source: Path, package: str, seam: str = "") -> Any:
+    """The report of the layer's runtime, or why there is none. ``seam`` is the path of another ``seam.toml``."""
+    command = [sys.executable, "-m", f"{package}.gen.runtime.acl.report", package, seam]
     environment = {**os.environ, "PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         ran = subprocess.run(

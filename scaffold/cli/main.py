@@ -37,6 +37,7 @@ COMMANDS = {
     },
     "Move": {
         "acl": "beside a monolith: introspect it, smell what was copied from it, check the layers before it",
+        "status": "what is out of the monolith, what is not: tables, callers, mode per method",
     },
 }
 

@@ -16,9 +16,12 @@ from .seam import FlagsError, read_toml
 from .translate import collecting
 
 
-def report(package: str) -> dict[str, object]:
-    """``findings`` of the mappings, what keeps ``translate.py`` from being imported, and what is wrong in ``seam.toml``."""
-    return {**_mappings(package), "seam": _seam(package)}
+def report(package: str, seam: str = "") -> dict[str, object]:
+    """``findings`` of the mappings, what keeps ``translate.py`` from being imported, and what ``seam.toml`` says.
+
+    ``seam`` is the path of another one than the layer's own.
+    """
+    return {**_mappings(package), **_seam(package, seam)}
 
 
 def _mappings(package: str) -> dict[str, Any]:
@@ -50,18 +53,20 @@ def _place(error: Exception) -> tuple[str, int]:
     return (own[-1].filename, own[-1].lineno or 0) if own else ("translate.py", 0)
 
 
-def _seam(package: str) -> str:
-    """What is wrong in the layer's ``seam.toml``; empty where nothing is."""
-    module = import_module(package)
-    file = Path(str(module.__file__)).with_name("seam.toml")
+def _seam(package: str, path: str) -> dict[str, object]:
+    """The mode of each RPC by a ``seam.toml``, or what is wrong with it; empty where that is nothing."""
+    table = import_module(f"{package}.gen.wire").TABLE
+    file = Path(path) if path else Path(str(import_module(package).__file__)).with_name("seam.toml")
+    modes = {rpc.name: "monolith" for rpc in table.rpcs}
     try:
-        read_toml(file.read_text(encoding="utf-8"), import_module(f"{package}.gen.wire").TABLE)
-    except FileNotFoundError:
-        return ""  # it may be elsewhere: an environment variable names it
+        modes = {name: str(mode) for name, mode in read_toml(file.read_text(encoding="utf-8"), table).items()}
+    except FileNotFoundError as error:
+        # The layer's own may be elsewhere: an environment variable names it.
+        return {"modes": modes, "seam": str(error) if path else ""}
     except (OSError, UnicodeDecodeError, FlagsError) as error:
-        return str(error)
-    return ""
+        return {"modes": modes, "seam": str(error)}
+    return {"modes": modes, "seam": ""}
 
 
 if __name__ == "__main__":
-    print(json.dumps(report(sys.argv[1])))
+    print(json.dumps(report(*sys.argv[1:3])))
