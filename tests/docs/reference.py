@@ -14,7 +14,7 @@ import tempfile
 import types
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 import click
 from google.rpc import error_details_pb2
@@ -150,6 +150,10 @@ def _type(annotation: object) -> str:
         return " or ".join(_type(member) for member in arguments if member is not type(None))
     if origin is list:
         return f"list of {_type(arguments[0])}s"
+    if origin is dict:
+        return f"table of {_type(arguments[1])}s"
+    if origin is Literal:
+        return " or ".join(f"`{_toml(member)}`" for member in arguments)
     names = {str: "string", int: "number", float: "number", bool: "true or false", date: "date"}
     assert isinstance(annotation, type)
     return names[annotation]
