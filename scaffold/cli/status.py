@@ -67,7 +67,10 @@ def _layer(layer: Layer) -> list[str]:
     lines = [f"{layer.name}: {state}"]
     lines += [f"  {method:<{width}}  {mode}" for method, mode in layer.modes]
     lines.append(f"  tables: {', '.join(f'{t.table} ({t.model})' for t in layer.tables)}")
-    lines.append(f"  {len(layer.callers)} imports of the layer{_places(layer.callers)}")
+    if layer.callers is None:
+        lines.append("  imports of the layer: --monolith DIR looks for them")
+    else:
+        lines.append(f"  {len(layer.callers)} imports of the layer{_places(layer.callers)}")
     lines.append(f"  {len(layer.direct)} uses of the models past it{_places(layer.direct)}")
     return lines
 

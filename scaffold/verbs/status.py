@@ -34,14 +34,15 @@ class Table:
 class Layer:
     """An API on its way out: who answers each method, the tables behind it, and who needs what.
 
-    ``callers`` are lines of the monolith that import the layer, ``direct`` those that go to the models past it.
+    ``callers`` are lines of the monolith that import the layer (None: nobody has looked at its source), ``direct`` those
+    that go to the models past it.
     """
 
     name: str
     services: tuple[str, ...]
     modes: tuple[tuple[str, str], ...]
     tables: tuple[Table, ...]
-    callers: tuple[Use, ...]
+    callers: tuple[Use, ...] | None
     direct: tuple[Use, ...]
 
     @property
@@ -52,7 +53,7 @@ class Layer:
     @property
     def done(self) -> bool:
         """Whether nothing is left for the layer to do."""
-        return self.at_service == len(self.modes) and not self.callers and not self.direct
+        return self.at_service == len(self.modes) and self.callers == () and not self.direct
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def retire(start: Path, name: str, monolith: Path, seam: str = "") -> tuple[Diag
             use.where,
             "call the service by a client of its own, or let the code go",
         )
-        for use in (*layer.callers, *layer.direct)
+        for use in (*(layer.callers or ()), *layer.direct)
     ]
     return (*calls, *imports)
 
@@ -123,7 +124,7 @@ def _layer(workspace: Workspace, adapter: Adapter, snapshot: Snapshot, monolith:
         services=adapter.services,
         modes=_modes(workspace, adapter, seam),
         tables=tuple(Table(name, snapshot.model_by_name[name].table) for name in adapter.models),
-        callers=tuple(use for use in found if use.what == adapter.package),
+        callers=tuple(use for use in found if use.what == adapter.package) if monolith else None,
         direct=tuple(use for use in found if use.what != adapter.package),
     )
 
