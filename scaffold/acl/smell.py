@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 
 from scaffold.core.api import walk
 from scaffold.core.naming import snake
-from scaffold.core.shapes import Kind, shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -36,7 +35,13 @@ LEAST = 3
 
 _SHOWN = 6
 
-_VERBS = {Kind.CREATE, Kind.GET, Kind.LIST, Kind.UPDATE, Kind.DELETE}
+# What methods on a table are called, by what they do there. By name alone: core/shapes.py would want a resource's name where
+# a copy has the number of a row.
+_VERBS = {
+    "Create": "insert", "Insert": "insert", "Get": "select", "Read": "select", "List": "select all", "Search": "select all",
+    "Update": "update", "Patch": "update", "Save": "update", "Delete": "delete", "Remove": "delete",
+}  # fmt: skip
+_STATEMENTS = len(set(_VERBS.values()))
 _INTEGERS = {
     "int32", "int64", "uint32", "uint64", "sint32", "sint64", "fixed32", "fixed64", "sfixed32", "sfixed64",
 }  # fmt: skip
@@ -152,17 +157,32 @@ def _exposes(field: Field, column: Column) -> bool:
 
 
 def _verbs(api: Api) -> dict[str, float]:
-    """By message: which part of Create, Get, List, Update and Delete its service has, less what else it can do."""
+    """By message: for which part of SQL's statements its service has a method, less what else it can do."""
     found: dict[str, float] = {}
     for service in api.services:
-        shapes = [shape(api, method) for method in service.methods]
-        for resource in {s.resource for s in shapes if s.kind in _VERBS}:
-            kinds = {s.kind for s in shapes if s.resource == resource} & _VERBS
-            others = sum(not s.standard for s in shapes)
-            found[resource] = max(
-                found.get(resource, 0.0), len(kinds) / len(_VERBS) * len(kinds) / (len(kinds) + others)
-            )
+        package = service.full_name.rpartition(".")[0]
+        statements: dict[str, set[str]] = {}
+        others = 0
+        for method in service.methods:
+            noun, statement = _statement(method.name)
+            name = next((n for n in (noun, *_singulars(noun)) if f"{package}.{n}" in api.message_by_name), "")
+            if name and statement:
+                statements.setdefault(f"{package}.{name}", set()).add(statement)
+            else:
+                others += 1
+        for name, said in statements.items():
+            found[name] = max(found.get(name, 0.0), len(said) / _STATEMENTS * len(said) / (len(said) + others))
     return found
+
+
+def _statement(method: str) -> tuple[str, str]:
+    """``ListStockRecords``: the noun, and the statement."""
+    verb = next((v for v in _VERBS if method.startswith(v)), "")
+    return method.removeprefix(verb), _VERBS.get(verb, "")
+
+
+def _singulars(noun: str) -> tuple[str, ...]:
+    return noun.removesuffix("s"), noun.removesuffix("es"), f"{noun.removesuffix('ies')}y"
 
 
 def copies(found: Iterable[Likeness], least: int = WARN) -> Iterator[Likeness]:

@@ -45,11 +45,16 @@ def sniff(
     tables = snapshot.read(path, str(taken) if taken else settings.smell.snapshot)
     monolith.refuse(tables)
     files = _files(settings, components)
-    api, _ = compile_api(workspace.roots(settings.protos.roots), files)
+    roots = workspace.roots(settings.protos.roots)
+    api, _ = compile_api(roots, files)
     likenesses = smell.likenesses(api, files, tables)
     waivers = {w.message: w for w in settings.smell.waive}
     ScaffoldError.raise_if(_unknown(waivers, api))
-    found = [d for likeness in smell.copies(likenesses) for d in _told(likeness, waivers, today, strict)]
+    found = [
+        replace(told, where=_on_disk(told.where, roots))
+        for likeness in smell.copies(likenesses)
+        for told in _told(likeness, waivers, today, strict)
+    ]
     expired = [_expired(w) for w in waivers.values() if w.until < today]
     return Smelled(
         looked=sum(m.file in files for m in api.message_by_name.values() if not m.map_entry),
@@ -65,6 +70,14 @@ def _files(settings: Settings, components: Sequence[str]) -> tuple[str, ...]:
     ScaffoldError.raise_if(unknown)
     chosen = [units[name] for name in components] or list(units.values())
     return tuple(sorted({p for unit in chosen for p in unit.protos}))
+
+
+def _on_disk(where: Location | None, roots: Sequence[tuple[str, Path]]) -> Location | None:
+    """A place in a proto by its import name as one in a file of the workspace."""
+    if where is None:
+        return None
+    root = next((shown for shown, folder in roots if (folder / where.path).is_file()), "")
+    return replace(where, path=f"{root}/{where.path}") if root else where
 
 
 def _told(likeness: Likeness, waivers: dict[str, Waiver], today: date, strict: bool) -> Iterator[Diagnostic]:

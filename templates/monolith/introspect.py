@@ -844,6 +844,7 @@ class Source:
         self.model = {m["name"]: m for m in models}
         self.relations = {m["name"]: {r["name"]: r for r in m["relations"]} for m in models}
         self.columns = {m["name"]: {c["name"] for c in m["columns"]} for m in models}
+        self._meant = self._unambiguous(models)
         self.problems: list[dict[str, str]] = []
         self.functions: dict[str, Function] = {}
         self.methods_of_class: dict[str, list[Function]] = {}
@@ -962,6 +963,26 @@ class Source:
             return None
         many = relation["kind"] in ("many_to_many", "reverse_foreign_key", "reverse_many_to_many", "reverse_generic")
         return Type("many" if many else "one", relation["to"])
+
+    def _unambiguous(self, models: list[dict[str, Any]]) -> dict[str, Type]:
+        """The attributes that lead to many of one and the same model wherever a model has them: ``stockrecords``.
+
+        Those that lead to one are called like anything else: ``parent``, ``user``, ``product``.
+        """
+        found: dict[str, set[Type | None]] = {}
+        for model in models:
+            for relation in model["relations"]:
+                found.setdefault(relation["name"], set()).add(self.attribute(model["name"], relation["name"]))
+        alike = {name: next(iter(types_)) for name, types_ in found.items() if len(types_) == 1}
+        return {name: t for name, t in alike.items() if t is not None and t.kind == "many"}
+
+    def meant(self, name: str) -> Type | None:
+        """What an attribute of something unknown can only lead to, if it is a relation at all."""
+        return self._meant.get(name)
+
+    def is_own(self, label: str) -> bool:
+        """Whether a model is the monolith's own."""
+        return bool(self.model.get(label, {}).get("own"))
 
     def is_data(self, label: str, name: str) -> bool:
         """Whether assigning to an attribute changes what is stored."""
@@ -1132,8 +1153,11 @@ class Walk(ast.NodeVisitor):
     def _attribute(self, node: ast.Attribute) -> Type | None:
         base = self.type_of(node.value)
         if base is None:
-            label = self._source.label(self._module, _attribute_names(node))
-            return Type("class", label) if label else None
+            names = _attribute_names(node)
+            label = self._source.label(self._module, names)
+            if label or self._label or self._source.resolve(self._module, names):
+                return Type("class", label) if label else None
+            return self._source.meant(node.attr)  # product.stockrecords, in a function that was given a product
         if node.attr == "__class__":
             return Type("class", base.label)
         found = self._source.attribute(base.label, node.attr)
@@ -1567,7 +1591,7 @@ def about_modules(source: Source) -> dict[str, Any]:
     lookups: dict[str, dict[str, Any]] = {}
     for module in source.modules:
         walks = list(source.everything(module))
-        touched = {label for walk in walks for label in walk.scope.models if source.model[label]["own"]}
+        touched = {label for walk in walks for label in walk.scope.models if source.is_own(label)}
         if touched:
             at = source.places.shown(module.path, 1)
             modules.append({"name": module.name, "models": sorted(touched), "at": at})
@@ -1577,7 +1601,7 @@ def about_modules(source: Source) -> dict[str, Any]:
                 if (walk.key, line) not in seen:
                     seen.add((walk.key, line))
                     at = source.places.shown(module.path, line)
-                    reached = sorted(m for m in source.reached(scope) if source.model[m]["own"])
+                    reached = sorted(m for m in source.reached(scope) if source.is_own(m))
                     if reached:
                         transactions.append({"function": walk.key, "kind": kind, "models": reached, "at": at})
             for lookup in walk.lookups:
@@ -1593,7 +1617,7 @@ def _own(source: Source, receiver: dict[str, Any]) -> list[str]:
     """The models that a receiver touches, with what it calls."""
     function = source.functions.get(receiver["function"])
     reached = source.reached(source.walk(function).scope) if function else set()
-    return sorted(m for m in reached if source.model[m]["own"])
+    return sorted(m for m in reached if source.is_own(m))
 
 
 def events(source: Source) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """`make bench`: the figures, each as a ratio against a peer that ran in turn with it, in this run, on this machine.
 
-``python -m tests.bench SECTION ...`` prints some of them: generator, databases, rpcs, suite.
+``python -m tests.bench SECTION ...`` prints some of them: generator, databases, rpcs, suite, oscar.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.bench.databases import databases
+from tests.bench.oscar import oscar
 from tests.bench.rpcs import rpcs
 from tests.bench.suite import suite
 
@@ -122,6 +123,7 @@ SECTIONS: dict[str, Callable[[Path], None]] = {
     "databases": databases,
     "rpcs": rpcs,
     "suite": suite,
+    "oscar": oscar,
 }
 
 if __name__ == "__main__":
