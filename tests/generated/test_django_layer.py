@@ -3,69 +3,28 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from scaffold.shell.services import Launch, ServiceProcess, free_port
+from tests.layers.ground import HERE, PACKAGE, Ground, make
 from tests.monoliths.environments import DJANGO_SHOP
 from tests.monoliths.environments import python as monolith_python
-from tests.support import PROTOS, REPO, Said, scaffold
+from tests.support import Said
 
-WRITTEN = REPO / "tests" / "layers" / "django_cart"
-PACKAGE = "acl/cart/src/cart_acl"
-
-
-@dataclass(frozen=True)
-class Ground:
-    """A workspace with the store and the layer, and the environment of the monolith."""
-
-    root: Path
-    python: Path
-    environment: dict[str, str]
-
-    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Something of the monolith's."""
-        return subprocess.run(
-            [str(self.python), *arguments],
-            cwd=self.root, env={**self.environment, **environment}, capture_output=True, text=True, timeout=240, check=False,
-        )  # fmt: skip
-
-    def scaffold(self, *arguments: str) -> Said:
-        return scaffold(self.root, *arguments)
+WRITTEN = HERE / "django_cart"
 
 
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
     root = tmp_path_factory.mktemp("django-layer") / "shop"
-    python = monolith_python("django")
-    assert scaffold(root.parent, "init", "shop").code == 0
-    shutil.copytree(PROTOS / "shop", root / "protos/shop")
-    assert scaffold(root, "new", "store", "cart", "--proto", "shop/cart/v1/cart.proto").code == 0
-    for name in ("get_cart", "add_item", "remove_item", "empty_cart"):
-        written = REPO / f"templates/shop/services/cart/src/cart/handlers/{name}.py"
-        shutil.copyfile(written, root / f"services/cart/src/cart/handlers/{name}.py")
-    shutil.copyfile(REPO / "templates/shop/services/cart/src/cart/lines.py", root / "services/cart/src/cart/lines.py")
-    looked = scaffold(
-        root, "acl", "introspect", str(DJANGO_SHOP), "--settings", "shop.settings", "--python", str(python)
-    )
-    assert looked.code == 0, looked.text
-    made = scaffold(
-        root, "new", "acl", "cart", "--orm", "django", "--models", "basket.Basket", "--models", "basket.Line"
-    )
-    assert made.code == 0, made.text
-    environment = {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": os.pathsep.join(map(str, (DJANGO_SHOP, WRITTEN, root / "acl/cart/src"))),
-        "DJANGO_SETTINGS_MODULE": "layered_settings",
-        "SHOP_DATABASE_URL": f"sqlite:///{root.parent}/shop.sqlite3",
-    }
-    return Ground(root, python, environment)
+    return make(
+        root, DJANGO_SHOP, WRITTEN, monolith_python("django"), ("--settings", "shop.settings"),
+        ("--orm", "django", "--models", "basket.Basket", "--models", "basket.Line"),
+        DJANGO_SETTINGS_MODULE="layered_settings", SHOP_DATABASE_URL=f"sqlite:///{root.parent}/shop.sqlite3",
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -77,13 +36,7 @@ def proposed(ground: Ground) -> Said:
 @pytest.fixture(scope="module")
 def written(ground: Ground, proposed: Said) -> Ground:
     """The same, after somebody has written the mappings and the port, and said how the monolith serves."""
-    for file in (WRITTEN / "package").glob("*.py"):
-        shutil.copyfile(file, ground.root / PACKAGE / file.name)
-    settings = ground.root / "scaffold.toml"
-    keys = ("PYTHONPATH", "DJANGO_SETTINGS_MODULE", "SHOP_DATABASE_URL")
-    command = ["env", *(f"{key}={ground.environment[key]}" for key in keys), str(ground.python), "-m", "django"]
-    text = settings.read_text(encoding="utf-8")
-    settings.write_text(f"{text}serve = {[*command, 'serve_cart']}\n".replace("'", '"'), encoding="utf-8")
+    ground.write("-m", "django", "serve_cart")
     migrated = ground.run("-m", "django", "migrate", "-v", "0")
     assert migrated.returncode == 0, migrated.stderr
     return ground

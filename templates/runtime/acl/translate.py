@@ -16,12 +16,12 @@ import logging
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import Enum
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Callable, Generic, Mapping, Sequence, TypeVar, Union
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
-    from enum import Enum
 
     from .facts import Field, Message, Model
 
@@ -333,10 +333,11 @@ def _conversion(rule: Src, target: Field, name: str) -> Callable[[Any], object]:
         pairs = dict(rule.values)
 
         def paired(value: Any) -> object:
-            try:
-                return pairs[value]
-            except KeyError:
-                raise UntranslatableError(f"{name}: {rule.column} is {value!r}, which is paired with nothing") from None
+            # An ORM may give a member of an enum of the monolith's; the mapping knows it by its name or value.
+            for key in (value, value.name, value.value) if isinstance(value, Enum) else (value,):
+                if key in pairs:
+                    return pairs[key]
+            raise UntranslatableError(f"{name}: {rule.column} is {value!r}, which is paired with nothing")
 
         return paired
     if target.kind == "timestamp" and rule.to is None:
