@@ -143,9 +143,11 @@ class SeamFile:
 
     def mode(self, rpc: Rpc) -> Mode:
         """The mode of an RPC. Raises :class:`FlagsError` when no version of the file could be read yet."""
-        if time.monotonic() >= self._look_again and self._lock.acquire(blocking=False):
+        # One thread looks. The others go on with what is known, and wait only where nothing is known yet.
+        if time.monotonic() >= self._look_again and self._lock.acquire(blocking=not self._modes):
             try:
-                self._look()
+                if time.monotonic() >= self._look_again:
+                    self._look()
             finally:
                 self._lock.release()
         if not self._modes:

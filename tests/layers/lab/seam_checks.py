@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -176,6 +177,21 @@ def test_a_file_that_goes_or_was_never_there(service, modes, tmp_path):
     assert who(new, "samples/1") == "monolith"
     write(tmp_path / "nowhere.toml", 'mode = "service"')
     assert who(new, "samples/1") == "service"
+
+
+def test_the_first_callers_wait_for_the_file_together(service, modes, caplog):
+    write(modes, 'mode = "service"')
+    seam, _ = seam_of(service, modes)
+    seam.router._flags._seconds = 60
+    everybody = threading.Barrier(8)
+
+    def ask(_):
+        everybody.wait()
+        return who(seam, "samples/1")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(ask, range(8))) == {"service"}
+    assert not caplog.records
 
 
 def test_nobody_is_routed_to_a_service_that_nobody_has_named(modes):
