@@ -14,7 +14,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,6 +94,27 @@ class PostgreSQL:
                     self.stop()
                     raise RuntimeError((self._folder / "log").read_text(errors="replace")) from None
                 time.sleep(0.02)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Every process of the server stands still meanwhile, as on a machine that hangs: it takes bytes, and says nothing."""
+        processes = [self._running().pid, *(int(line) for line in self._children())]
+        for number in processes:
+            os.kill(number, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for number in processes:
+                with suppress(ProcessLookupError):
+                    os.kill(number, signal.SIGCONT)
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None, "the server does not run"
+        return self._process
+
+    def _children(self) -> list[str]:
+        pid = self._running().pid
+        return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
     def stop(self) -> None:
         """Stop the server, if it runs; whoever is connected is cut off."""

@@ -68,6 +68,11 @@ class Conversation:
             self._received.append(message)
         return message
 
+    @property
+    def begun(self) -> bool:
+        """Whether a message has been received."""
+        return bool(self._received)
+
     def rest(self, seconds: float) -> Outcome:
         """Listen until the call is over, or that time; all messages of the call, and how it ended.
 

@@ -24,7 +24,7 @@ from scaffold.contract.trial import Undecided
 from scaffold.core.shapes import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from google.protobuf.message import Message as Instance
     from hypothesis.strategies import SearchStrategy
@@ -62,6 +62,12 @@ class Updater:
         """Requests of a well-meaning caller, with nothing in the resource but what a caller may change."""
         requests = self.trial.requests(existing(self.trial))
         return _WELL_MEANING.flatmap(lambda style: requests.message(self.update.method.input, style)).map(self._cleared)
+
+    def fixed(self, draft: Instance, before: Instance, *, top: bool = False) -> Instance:
+        """A draft that sends what is IMMUTABLE as it is, by :func:`with_fixed`."""
+        request = copy(draft)
+        self.body(request).CopyFrom(with_fixed(self.trial, before, self.body(draft), top=top))
+        return request
 
     def request(self, draft: Instance, name: str, paths: Iterable[str] = (), **fields: object) -> Instance:
         """A draft as a request about one resource, with that mask."""
@@ -173,6 +179,36 @@ def with_populated(before: Instance, body: Instance, *, merged: bool) -> Instanc
         else:
             _copy_path(body, expected, (descriptor.name,))
     return expected
+
+
+def with_fixed(trial: Trial, before: Instance, sent: Instance, *, top: bool = False) -> Instance:
+    """A resource to send with what is IMMUTABLE as it was: within single messages, and at the ``top`` where that is said.
+
+    Left out, it would be restored by one service and refused by the next, and both are right (AIP-203).
+    """
+    kept = copy(sent)
+    _fix(trial, before, kept, top=top)
+    return kept
+
+
+def _fix(trial: Trial, before: Instance, sent: Instance, *, top: bool) -> None:
+    for info in trial.schema.fields(before.DESCRIPTOR.full_name):
+        name = info.field.name
+        if "IMMUTABLE" in info.field.behaviors:
+            if top:
+                _copy_path(before, sent, (name,))
+        elif info.is_message and not info.field.repeated and before.HasField(name):
+            _fix(trial, getattr(before, name), getattr(sent, name), top=True)
+
+
+def fixed_paths(trial: Trial, resource: Instance, above: Path = ()) -> Iterator[Path]:
+    """Where a resource has something IMMUTABLE: at the top, and within single messages that are there."""
+    for info in trial.schema.fields(resource.DESCRIPTOR.full_name):
+        path = (*above, info.field.name)
+        if "IMMUTABLE" in info.field.behaviors:
+            yield path
+        elif info.is_message and not info.field.repeated and resource.HasField(info.field.name):
+            yield from fixed_paths(trial, getattr(resource, info.field.name), path)
 
 
 def replaced(updater: Updater, before: Instance, body: Instance) -> Instance:

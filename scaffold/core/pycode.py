@@ -18,6 +18,9 @@ WIDTH = 120
 # Controls, and the characters that reorder text on a screen (CVE-2021-42574), never stand as themselves.
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 
+# What opens something of its own in a comment, as Markdown has it: an item of a list, a heading, a quotation, a table, code.
+_OPENS = re.compile(r"[-*+>|#`]|\d+[.)]\s")
+
 
 def literal(text: str) -> str:
     """The text as a Python string literal, in double quotes unless single ones save escapes; ASCII where it has to be."""
@@ -37,7 +40,7 @@ def docstring(text: str, indent: int = 0) -> str:
     first, _, rest = "\n".join(text.splitlines()).partition("\n")
     # Where all but the first line are indented, formatters take that away.
     given = [first, *textwrap.dedent(rest).split("\n")] if rest else [first]
-    lines = [p for line in given for p in _wrap(_escaped(line.rstrip(), hostile), WIDTH - indent - 6)]
+    lines = _wrap([_escaped(line.rstrip(), hostile) for line in given], WIDTH - indent - 6)
     if lines and lines[0].startswith('"'):
         lines[0] = f" {lines[0]}"  # as formatters have it
     if len(lines) < 2:
@@ -49,7 +52,7 @@ def docstring(text: str, indent: int = 0) -> str:
 def comment(text: str, indent: int = 0) -> str:
     """The text as comment lines, without the first line's indentation."""
     pad = " " * indent
-    lines = [part for line in text.strip().splitlines() for part in _wrap(_UNSAFE.sub("?", line), WIDTH - indent - 2)]
+    lines = _wrap([_UNSAFE.sub("?", line) for line in text.strip().splitlines()], WIDTH - indent - 2)
     return f"\n{pad}".join(f"# {line}".rstrip() for line in lines)
 
 
@@ -165,12 +168,30 @@ def statement(module: str, names: list[str], indent: int = 0) -> str:
     return line if indent + len(line) <= WIDTH else exploded(f"from {module} import (", tuple(names), ")", indent)
 
 
-def _wrap(line: str, width: int) -> list[str]:
-    if len(line) <= width:
-        return [line]
-    indent = line[: len(line) - len(line.lstrip())]
+def _wrap(lines: Sequence[str], width: int) -> list[str]:
+    """The lines, none longer than ``width``: a paragraph in which one is too long is filled anew, the others stay."""
+    wrapped: list[str] = []
+    paragraph: list[str] = []
+    for line in [*lines, ""]:
+        if paragraph and not _goes_on(line):
+            wrapped += _filled(paragraph, width)
+            paragraph = []
+        paragraph.append(line)
+    return wrapped
+
+
+def _goes_on(line: str) -> bool:
+    """Whether a line is more of the paragraph before it: neither empty, nor indented, nor a mark of Markdown's."""
+    return bool(line) and not line[0].isspace() and not _OPENS.match(line)
+
+
+def _filled(paragraph: list[str], width: int) -> list[str]:
+    if all(len(line) <= width for line in paragraph):
+        return paragraph
+    first = paragraph[0]
+    indent = first[: len(first) - len(first.lstrip())]
     return textwrap.wrap(
-        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
+        " ".join(paragraph), width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )
 
 

@@ -1,6 +1,6 @@
 """`make bench`: the figures, each as a ratio against a peer that ran in turn with it, in this run, on this machine.
 
-``python -m tests.bench SECTION ...`` prints some of them: generator, databases, rpcs, suite, oscar.
+``python -m tests.bench SECTION ...`` prints some of them: generator, databases, rpcs, drain, suite, oscar, layer.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.bench.databases import databases
+from tests.bench.drain import drain
+from tests.bench.layer import layer
 from tests.bench.oscar import oscar
 from tests.bench.rpcs import rpcs
 from tests.bench.suite import suite
@@ -122,8 +124,10 @@ SECTIONS: dict[str, Callable[[Path], None]] = {
     "generator": generator,
     "databases": databases,
     "rpcs": rpcs,
+    "drain": drain,
     "suite": suite,
     "oscar": oscar,
+    "layer": layer,
 }
 
 if __name__ == "__main__":

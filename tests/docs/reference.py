@@ -14,6 +14,7 @@ import sys
 import tempfile
 import types
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -27,6 +28,7 @@ from scaffold.contract.checks import checks_of_component, checks_of_rpc
 from scaffold.core import analyse, settings
 from scaffold.core.diagnostics import Location
 from scaffold.shell import data, protoc
+from tests.docs import laws
 from tests.docs.pages import DOCS
 
 if TYPE_CHECKING:
@@ -279,6 +281,7 @@ message Book {
   string etag = 4;
   google.protobuf.Timestamp create_time = 5 [(google.api.field_behavior) = OUTPUT_ONLY];
   google.protobuf.Timestamp delete_time = 6 [(google.api.field_behavior) = OUTPUT_ONLY];
+  google.protobuf.Timestamp update_time = 7 [(google.api.field_behavior) = OUTPUT_ONLY];
 }
 message Page {
   option (google.api.resource) = {
@@ -295,10 +298,15 @@ message CreateBookRequest {
   string parent = 1; Book book = 2 [(google.api.field_behavior) = REQUIRED]; string book_id = 3; string request_id = 4;
   bool validate_only = 5;
 }
-message UpdateBookRequest { Book book = 1; google.protobuf.FieldMask update_mask = 2; bool allow_missing = 3; }
-message DeleteBookRequest { string name = 1; string etag = 2; bool allow_missing = 3; bool force = 4; }
+message UpdateBookRequest {
+  Book book = 1; google.protobuf.FieldMask update_mask = 2; bool allow_missing = 3; string request_id = 4;
+  bool validate_only = 5;
+}
+message DeleteBookRequest {
+  string name = 1; string etag = 2; bool allow_missing = 3; bool force = 4; string request_id = 5; bool validate_only = 6;
+}
 message UndeleteBookRequest { string name = 1; }
-message BatchGetBooksRequest { repeated string names = 1; }
+message BatchGetBooksRequest { repeated string names = 1; string parent = 2; }
 message BatchGetBooksResponse { repeated Book books = 1; }
 message BatchCreateBooksRequest { repeated CreateBookRequest requests = 1; }
 message BatchCreateBooksResponse { repeated Book books = 1; }
@@ -346,6 +354,14 @@ _FIELDS = {
     "children_need_force": "`force`",
     "same_request_id_same_answer": "`request_id`",
     "validate_only_creates_nothing": "`validate_only`",
+    "validate_only_updates_nothing": "`validate_only`",
+    "validate_only_deletes_nothing": "`validate_only`",
+    "repeated_update_is_done_once": "`request_id`",
+    "repeated_delete_is_done_once": "`request_id`",
+    "create_sets_the_times": "an OUTPUT_ONLY `create_time` or `update_time`",
+    "update_moves_update_time": "an OUTPUT_ONLY `create_time` or `update_time`",
+    "batch_get_keeps_to_its_parent": "`parent`",
+    "streams_end_or_go_on": "a name that does not begin with Watch, Subscribe or another word for waiting",
     "order_by_is_honest": "`order_by`",
     "filter_is_honest": "`filter`",
     "other_arguments_must_not_change": "`parent`, `order_by` or `filter`",
@@ -381,8 +397,14 @@ def _sample(rpcs: str) -> schema.Schema:
     return schema.make(files, ("sample.BookService",))
 
 
+@cache
+def checks_by_label() -> dict[str, tuple[Check, ...]]:
+    """The checks of each kind of RPC, in an API that has them all."""
+    return _checks_of()
+
+
 def _checks() -> str:
-    everything = _checks_of()
+    everything = checks_by_label()
     lacking = {label: _checks_of(label) for label in _RPCS}
     rows = ["| check | of | what must hold | from |", "|---|---|---|---|"]
     for check in checks_of_component():
@@ -488,6 +510,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "statuses": _statuses,
     "checks": _checks,
     "snapshot": _snapshot,
+    "laws": laws.table,
 }
 
 

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from google.rpc import error_details_pb2, status_pb2
 from scaffold.shell.protoc import compile_protos, installed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 SERVICE = "shop.books.v1.BookService"
@@ -121,6 +121,14 @@ class Program:
         """Send a signal."""
         self._process.send_signal(number)
 
+    def mark(self, line: str) -> None:
+        """Put a line of one's own into what it has logged, once it has been quiet for a moment."""
+        seen = -1
+        while seen != len(self._errors):
+            seen = len(self._errors)
+            time.sleep(0.3)
+        self._errors.append(f"{line}\n")
+
     def wait(self, seconds: float = START_SECONDS) -> int:
         """Wait for its end; the exit code."""
         return self._process.wait(seconds)
@@ -169,7 +177,8 @@ class Program:
 
     def _read_errors(self) -> None:
         assert self._process.stderr is not None
-        self._errors.extend(self._process.stderr)
+        for line in self._process.stderr:
+            self._errors.append(line)
 
 
 @dataclass
@@ -240,6 +249,21 @@ class Callers:
                     code = error.code()  # type: ignore[attr-defined]
                     time.sleep(0.1)  # nobody is there
                 self.answered[name] = code
+
+
+def through_sigterms(books: Books, url: str, most: int, stops: Sequence[int]) -> tuple[Callers, set[str]]:
+    """Make ``most`` calls, with a SIGTERM and another start at those counts; what the callers were told, and what is there."""
+    with ExitStack() as stack:
+        program = stack.enter_context(books.serving(url, GRACE_SECONDS="20"))
+        callers = Callers(books, program.address, threads=24, most=most)
+        with callers.at_work():
+            for made in stops:
+                callers.wait_for(lambda made=made: len(callers.answered) >= made)  # type: ignore[misc]
+                program.send(signal.SIGTERM)
+                assert program.wait() == 0
+                assert "left behind" not in program.kill()
+                program = stack.enter_context(books.serving(url, PORT=program.port, GRACE_SECONDS="20"))
+        return callers, set(program.all())
 
 
 def title_of(name: str) -> str:

@@ -130,6 +130,38 @@ def test_a_server_that_goes_down_and_comes_back(books: Books, postgresql: Postgr
     postgresql.drop(url)
 
 
+def test_a_server_that_stands_still_and_goes_on(books: Books, postgresql: PostgreSQL) -> None:
+    """Frozen, as by SIGSTOP, or behind a network that is gone: nobody hangs, the store stops in time, all comes back."""
+    url = postgresql.create()
+    books.migrate(url)
+    with books.serving(url, DATABASE_WAIT_SECONDS="2", MAX_WORKERS="4") as program:
+        program.create("before")
+        with postgresql.frozen():
+            begun = time.monotonic()
+
+            def give_up(number: int) -> grpc.StatusCode:
+                with pytest.raises(grpc.RpcError) as caught:
+                    program.create(f"frozen-{number}", timeout=0.5)
+                return caught.value.code()  # type: ignore[attr-defined, no-any-return]
+
+            with ThreadPoolExecutor(8) as pool:
+                assert set(pool.map(give_up, range(16))) == {DEADLINE_EXCEEDED}
+            assert refused(lambda: program.create("patient"))[0] is UNAVAILABLE
+            assert serving_health(program.address)
+            assert time.monotonic() - begun < 30
+        assert program.get("before") == ""
+        program.create("after")
+        assert {"before", "after"} <= set(program.all())
+        with postgresql.frozen(), ThreadPoolExecutor(1) as pool:
+            last = pool.submit(give_up, 99)
+            time.sleep(0.2)
+            program.send(signal.SIGTERM)
+            assert last.result(30) in (DEADLINE_EXCEEDED, UNAVAILABLE)
+            assert program.wait() == 0
+        assert "left behind" not in program.kill()
+    postgresql.drop(url)
+
+
 @contextmanager
 def write_lock(url: str) -> Iterator[None]:
     """Somebody else who writes, and does not come to an end."""

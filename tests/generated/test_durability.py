@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import signal
 import time
-from contextlib import ExitStack
 
 import grpc
 
-from tests.generated.books import Books, Callers, title_of
+from tests.generated.books import Books, Callers, through_sigterms, title_of
 
 OK, UNAVAILABLE, CANCELLED = grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED
 
@@ -40,17 +39,7 @@ def test_ten_thousand_calls_through_sigterms(books: Books, database_url: str) ->
     """Every call is answered, or it was never accepted: what failed has not happened, and what was answered has."""
     begun = time.monotonic()
     stops = (2000, 4000, 6000, 8000)
-    with ExitStack() as stack:
-        program = stack.enter_context(books.serving(database_url, GRACE_SECONDS="20"))
-        callers = Callers(books, program.address, threads=24, most=10_000)
-        with callers.at_work():
-            for made in stops:
-                callers.wait_for(lambda made=made: len(callers.answered) >= made)  # type: ignore[misc]
-                program.send(signal.SIGTERM)
-                assert program.wait() == 0
-                assert "left behind" not in program.kill()
-                program = stack.enter_context(books.serving(database_url, PORT=program.port, GRACE_SECONDS="20"))
-        found = set(program.all())
+    callers, found = through_sigterms(books, database_url, 10_000, stops)
     assert len(callers.answered) == 10_000
     assert found == callers.acknowledged
     assert callers.codes[OK] > 7000

@@ -554,6 +554,17 @@ OTHERS = (
         ),
     ),
     _archive(
+        "immutable within changes",
+        "UpdateRecord-immutable_cannot_change",
+        Edit(
+            _FIELDS,
+            """
+            -            elif field.immutable and not _is_same(stored, merged, field):
+            +            elif not above and field.immutable and not _is_same(stored, merged, field):
+            """,
+        ),
+    ),
+    _archive(
         "output-only updated",
         "UpdateRecord-update_ignores_output_only",
         Edit(
@@ -804,6 +815,93 @@ OTHERS = (
         ),
     ),
     _archive(
+        "an update that comes late undoes",
+        "UpdateRecord-repeated_update_is_done_once",
+        Edit(
+            _STANDARD,
+            """
+            -    if not request_id:
+            +    if not request_id or "update_mask" in request.DESCRIPTOR.fields_by_name:
+            """,
+        ),
+    ),
+    _archive(
+        "a repeated delete finds nothing",
+        "DeleteRecord-repeated_delete_is_done_once",
+        Edit(
+            _STANDARD,
+            """
+            -    if not request_id:
+            +    if not request_id or "force" in request.DESCRIPTOR.fields_by_name:
+            """,
+        ),
+    ),
+    _archive(
+        "a rehearsed update is an update",
+        "UpdateRecord-validate_only_updates_nothing",
+        Edit(
+            _STANDARD,
+            """
+            -    rehearsed = _flag(request, "validate_only")
+            +    rehearsed = _flag(request, "validate_only") and "update_mask" not in request.DESCRIPTOR.fields_by_name
+            """,
+        ),
+    ),
+    _archive(
+        "a rehearsed delete deletes",
+        "DeleteRecord-validate_only_deletes_nothing",
+        Edit(
+            _STANDARD,
+            """
+            -    rehearsed = _flag(request, "validate_only")
+            +    rehearsed = _flag(request, "validate_only") and "force" not in request.DESCRIPTOR.fields_by_name
+            """,
+        ),
+    ),
+    _archive(
+        "no create_time",
+        "CreateRecord-create_sets_the_times",
+        Edit(
+            _STANDARD,
+            """
+            -    _stamp(created, datetime.now(UTC), "create_time", "update_time")
+            +    _stamp(created, datetime.now(UTC), "update_time")
+            """,
+        ),
+    ),
+    _archive(
+        "update_time stays",
+        "UpdateRecord-update_moves_update_time",
+        Edit(
+            _STANDARD,
+            """
+            -        _stamp(after, datetime.now(UTC), "update_time")
+            +        pass
+            """,
+        ),
+    ),
+    _archive(
+        "create_time moves",
+        "UpdateRecord-update_moves_update_time",
+        Edit(
+            _STANDARD,
+            """
+            -        _stamp(after, datetime.now(UTC), "update_time")
+            +        _stamp(after, datetime.now(UTC), "create_time", "update_time")
+            """,
+        ),
+    ),
+    _archive(
+        "a batch across parents",
+        "BatchGetPages-batch_get_keeps_to_its_parent",
+        Edit(
+            _STANDARD,
+            """
+            -    _check_parents(request, names, field)
+            """,
+        ),
+    ),
+    _archive(
         "answers that vary",
         "CountWords-repeated_calls_are_answered_alike",
         Edit(
@@ -953,6 +1051,57 @@ OTHERS = (
             +        at = time.monotonic()
             """,
         ),
+    ),
+    _clocks(
+        "hangs before the first message",
+        "CountTicks-streams_end_or_go_on",
+        Edit(
+            "handlers/count_ticks.py",
+            """
+             def count_ticks(request, context):
+            +    while request.ticks and context.is_active():
+            +        context.wait(0.1)
+                 for number in range(request.ticks % 100):
+            """,
+        ),
+    ),
+    _clocks(
+        "hangs on the way",
+        "CountTicks-streams_end_or_go_on",
+        Edit(
+            "handlers/count_ticks.py",
+            """
+                     yield Tick(number=number, label=request.label)
+            +        while number == 2 and context.is_active():
+            +            context.wait(0.1)
+            """,
+        ),
+    ),
+    _clocks(
+        "hangs after the end of the requests",
+        "EchoTicks-streams_end_or_go_on",
+        Edit(
+            "handlers/echo_ticks.py",
+            """
+                     yield tick
+            +    while context.wait(0.1):
+            +        pass
+            """,
+        ),
+    ),
+    _clocks(
+        "a slow reader misses the beginning",
+        "WatchClock-pace_changes_nothing",
+        Edit(
+            "handlers/watch_clock.py",
+            """
+                     if clock != shown:
+            +            shown = clock if shown is None and next(_calls) % 3 == 2 else shown
+            +        if clock != shown:
+                         yield clock
+            """,
+        ),
+        Edit("handlers/watch_clock.py", "+import itertools\n+_calls = itertools.count()"),
     ),
     _clocks(
         "crash on an empty stream",

@@ -15,6 +15,7 @@ from scaffold.contract.checks import (
     resource,
     softdelete,
     streams,
+    times,
     update,
     watch,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "resource",
     "softdelete",
     "streams",
+    "times",
     "update",
     "watch",
 ]

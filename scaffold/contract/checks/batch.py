@@ -8,7 +8,7 @@ from grpc import StatusCode
 
 from scaffold.contract import names
 from scaffold.contract.checks.registry import of_kind, rpc_check
-from scaffold.contract.methods import batch_of
+from scaffold.contract.methods import batch_of, both, takes
 from scaffold.contract.resources import Maker, difference, keyed, must_make, unwrap
 from scaffold.contract.trial import Undecided
 from scaffold.core.shapes import Kind
@@ -67,6 +67,23 @@ def batch_get_of_something_missing(trial: Trial) -> None:
             trial.fail(f"a BatchGet of two that exist and one that does not returned {found}")
         return
     trial.expect(outcome, StatusCode.NOT_FOUND, why="a BatchGet with the name of nothing")
+
+
+def _takes_a_parent(schema: Schema, rpc: Rpc) -> bool:
+    return takes(schema, rpc, "parent")
+
+
+@rpc_check(_GET, both(of_kind(Kind.BATCH_GET, beside=(Kind.CREATE,)), _takes_a_parent))
+def batch_get_keeps_to_its_parent(trial: Trial) -> None:
+    """A BatchGet with a `parent` and a name that is not below it is refused."""
+    rpc = trial.about
+    maker = must_make(trial, rpc.shape.resource)
+    here, there = (maker.make(maker.parent()) for _ in range(2))
+    if not here.parent or here.parent == there.parent:
+        raise Undecided(f"no two parents of {rpc.shape.resource} were found")
+    request = _batch_get(trial, rpc, [here, there])
+    if trial.call(rpc, request).ok:
+        trial.fail(f"a BatchGet with the parent {here.parent!r} and the name {there.name!r} must be refused, and was OK")
 
 
 def _batch_of(kind: Kind, *beside: Kind) -> Applies:

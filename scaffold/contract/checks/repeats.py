@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from grpc import StatusCode
 
 from scaffold.contract.checks.registry import of_kind, rpc_check
 from scaffold.contract.methods import both, with_request_field
-from scaffold.contract.resources import Maker, existing, keyed, unwrap
+from scaffold.contract.resources import Maker, difference, existing, keyed, unwrap
 from scaffold.contract.strategies import Style
 from scaffold.contract.trial import Undecided
+from scaffold.contract.updates import Updater
 from scaffold.contract.walk import names_in_all_pages
 from scaffold.core.shapes import Kind
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message as Instance
 
+    from scaffold.contract.resources import Made
     from scaffold.contract.schema import Rpc, Schema
     from scaffold.contract.trial import Trial
     from scaffold.contract.wire import Outcome
@@ -61,6 +64,58 @@ def same_request_id_same_answer(trial: Trial) -> None:
             trial.fail("another request_id brought the first answer back")
 
 
+@rpc_check(_REQUEST_ID, both(of_kind(Kind.UPDATE, beside=(Kind.CREATE, Kind.GET)), with_request_field("request_id")))
+def repeated_update_is_done_once(trial: Trial) -> None:
+    """An Update that comes again with its `request_id`, and late, is answered as before and undoes nothing."""
+    updater = Updater(trial, trial.about)
+    made = updater.make()
+    first = _a_change(trial, updater, made, request_id=True)
+    second = _a_change(trial, updater, made)
+    again = updater.send(first.request)
+    trial.expect(again, StatusCode.OK, why="the same Update with the same request_id")
+    if updater.updated(again) != first.after:
+        trial.fail("the same Update with the same request_id was answered differently")
+    updater.unchanged(made, second.after, "an Update that was repeated with its request_id")
+
+
+@dataclass(frozen=True)
+class _Change:
+    request: Instance
+    after: Instance
+
+
+def _a_change(trial: Trial, updater: Updater, made: Made, *, request_id: bool = False) -> _Change:
+    """An Update that has changed something. Raises Undecided where none is accepted."""
+    before = updater.get(made)
+    drafts: list[Instance] = []
+    trial.examples(updater.drafts(), drafts.append)
+    for draft in drafts:
+        own = {"request_id": _new_request_id(trial)} if request_id else {}
+        request = updater.request(updater.fixed(draft, before), made.name, **own)
+        outcome = updater.send(request)
+        if not outcome.ok:
+            continue
+        after = updater.updated(outcome)
+        if difference(trial, before, after) or difference(trial, after, before):
+            return _Change(request, after)
+    raise Undecided(f"{updater.update.label} accepted no made-up change")
+
+
+@rpc_check(_REQUEST_ID, both(of_kind(Kind.DELETE, beside=(Kind.CREATE,)), with_request_field("request_id")))
+def repeated_delete_is_done_once(trial: Trial) -> None:
+    """A Delete that comes again with its `request_id` is answered as before, not NOT_FOUND."""
+    rpc = trial.about
+    maker = Maker(trial, _create_of(trial, rpc.shape.resource))
+    made = maker.make(maker.parent())
+    request = keyed(trial, rpc, made.name)
+    _set(request, "request_id", _new_request_id(trial))
+    first, second = trial.call(rpc, request), trial.call(rpc, request)
+    trial.expect(first, StatusCode.OK, why="a Delete of what was just created")
+    trial.expect(second, StatusCode.OK, why="the same Delete with the same request_id")
+    if not _alike(trial, rpc, first, second):
+        trial.fail("the same Delete with the same request_id was answered differently")
+
+
 def _new_request_id(trial: Trial) -> str:
     """A UUID of version 4, which AIP-155 recommends."""
     return str(uuid.UUID(hex=trial.subject.mint()[:32], version=4))
@@ -90,6 +145,39 @@ def validate_only_creates_nothing(trial: Trial) -> None:
     trial.expect(trial.call(rpc, request), StatusCode.OK, why="a Create with validate_only of what Create accepts")
     if _count(trial, listing, parent) != before:
         trial.fail("a Create with validate_only has created something")
+
+
+@rpc_check(
+    _REHEARSAL, both(of_kind(Kind.UPDATE, beside=(Kind.CREATE, Kind.GET)), with_request_field("validate_only", "bool"))
+)
+def validate_only_updates_nothing(trial: Trial) -> None:
+    """An Update with `validate_only` changes nothing, whatever the answer."""
+    updater = Updater(trial, trial.about)
+    made = updater.make()
+    before = updater.get(made)
+    accepted = 0
+
+    def judge(draft: Instance) -> None:
+        nonlocal accepted
+        request = updater.request(updater.fixed(draft, before), made.name, validate_only=True)
+        accepted += updater.send(request).ok
+        updater.unchanged(made, before, "an Update with validate_only")
+
+    trial.examples(updater.drafts(), judge)
+    if not accepted:
+        raise Undecided(f"{trial.about.label} accepted no made-up change")
+
+
+@rpc_check(_REHEARSAL, both(of_kind(Kind.DELETE, beside=(Kind.CREATE,)), with_request_field("validate_only", "bool")))
+def validate_only_deletes_nothing(trial: Trial) -> None:
+    """A Delete with `validate_only` is answered as the real one would be, which can still be done after it."""
+    rpc = trial.about
+    maker = Maker(trial, _create_of(trial, rpc.shape.resource))
+    made = maker.make(maker.parent())
+    rehearsed, real = keyed(trial, rpc, made.name), keyed(trial, rpc, made.name)
+    _set(rehearsed, "validate_only", True)
+    trial.expect(trial.call(rpc, rehearsed), StatusCode.OK, why="a Delete with validate_only of what exists")
+    trial.expect(trial.call(rpc, real), StatusCode.OK, why="the Delete itself, after one with validate_only")
 
 
 def _may_be_repeated(schema: Schema, rpc: Rpc) -> bool:

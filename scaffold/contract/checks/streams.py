@@ -6,6 +6,7 @@ they are sent and read; that it ends; and that whoever goes away leaves nothing 
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,10 @@ _GARBAGE = b"\xff\xff\xff\xff"  # no tag: a varint that never ends
 _PATIENCE = 0.6
 _PAUSE = 0.01
 _END_SECONDS = 3.0
+# A stream that has gone on for so long is one that goes on.
+_ENOUGH_SECONDS = 2.0
+# How streams are called on which nothing comes until something happens.
+_WAITING = re.compile(r"(Watch|Subscribe|Listen|Follow|Tail|Observe|Monitor|Await|Wait|Receive|Pull|Stream)(?![a-z])")
 # More than a server of ours, or of grpcio's own making, has threads for streams: calls that stay behind would stop it.
 _MANY = 80
 
@@ -48,6 +53,7 @@ def pace_changes_nothing(trial: Trial) -> None:
     """The messages of a stream, their count and their order are the same whether it is sent and read at once or slowly.
 
     Judged where the same call, made twice at once, is answered twice the same: others depend on more than the request.
+    Of a stream that goes on, such as a watch, the messages that come at once are compared.
     """
     rpc = trial.about
     compared = 0
@@ -58,33 +64,72 @@ def pace_changes_nothing(trial: Trial) -> None:
 
     def judge(messages: tuple[Instance, ...]) -> None:
         nonlocal compared
-        quick = [trial.call(rpc, *(trial.renewed(m) for m in messages)) for _ in range(2)]
-        if quick[0].open or _said(trial, quick[0]) != _said(trial, quick[1]):
+        quick = [_at_once(trial, messages) for _ in range(2)]
+        if not _agree(trial, *quick):
             return
         compared += 1
         for answer_first in (False, True) if rpc.method.client_streaming else (False,):
-            slow = _slowly(trial, messages, answer_first=answer_first)
-            if slow.open:
-                continue
+            slow = _slowly(trial, messages, answer_first=answer_first, goes_on=quick[0].open)
             how = "sent and read in turn" if answer_first else "sent and read slowly"
-            if slow.code is not quick[0].code:
-                trial.fail(f"{how} the stream ends with {slow.code.name}, at once with {quick[0].code.name}")
-            if len(slow.responses) != len(quick[0].responses):
-                trial.fail(f"{how} there are {len(slow.responses)} messages, at once {len(quick[0].responses)}")
-            if _said(trial, slow) != _said(trial, quick[0]):
-                trial.fail(f"{how} the messages are others, or in another order")
+            if quick[0].open:
+                _judge_beginning(trial, quick[0], slow, how)
+            elif not slow.open:
+                _judge_whole(trial, quick[0], slow, how)
 
     trial.examples(requests, judge, count=5)
     if not compared:
         raise Undecided("no two calls with the same requests were answered the same")
 
 
+def _at_once(trial: Trial, messages: tuple[Instance, ...]) -> Outcome:
+    """A call that is sent and read as fast as possible; listened to for longer where nothing has come in a moment."""
+    outcome = trial.call(trial.about, *(trial.renewed(message) for message in messages))
+    if outcome.open and not outcome.responses:
+        return trial.call(trial.about, *(trial.renewed(message) for message in messages), patiently=True)
+    return outcome
+
+
+def _agree(trial: Trial, one: Outcome, other: Outcome) -> bool:
+    """Whether two calls were answered alike: in full where they ended, by how they began where they did not (a watch)."""
+    if one.open and other.open:
+        return _begins_alike(trial, one, other)
+    return one.open is other.open and _said(trial, one) == _said(trial, other)
+
+
+def _begins_alike(trial: Trial, one: Outcome, other: Outcome) -> bool:
+    """Whether the messages are the same as far as both have come, and there are some."""
+    both = list(zip(trial.responses(trial.about, one), trial.responses(trial.about, other), strict=False))
+    return bool(both) and all(a == b for a, b in both)
+
+
+def _judge_beginning(trial: Trial, quick: Outcome, slow: Outcome, how: str) -> None:
+    """Of a stream that goes on: as far as both have come, they are the same."""
+    if not slow.ok:
+        trial.fail(f"{how} the stream ends with {slow.code.name}, at once it goes on")
+    if not slow.responses:
+        trial.fail(f"{how} there is no message, at once there are {len(quick.responses)}")
+    if not _begins_alike(trial, quick, slow):
+        trial.fail(f"{how} the messages are others, or in another order")
+
+
+def _judge_whole(trial: Trial, quick: Outcome, slow: Outcome, how: str) -> None:
+    if slow.code is not quick.code:
+        trial.fail(f"{how} the stream ends with {slow.code.name}, at once with {quick.code.name}")
+    if len(slow.responses) != len(quick.responses):
+        trial.fail(f"{how} there are {len(slow.responses)} messages, at once {len(quick.responses)}")
+    if _said(trial, slow) != _said(trial, quick):
+        trial.fail(f"{how} the messages are others, or in another order")
+
+
 def _said(trial: Trial, outcome: Outcome) -> tuple[StatusCode, list[Instance]]:
     return outcome.code, trial.responses(trial.about, outcome)
 
 
-def _slowly(trial: Trial, messages: tuple[Instance, ...], *, answer_first: bool) -> Outcome:
-    """A call whose messages are sent one by one, waiting for an answer to each where ``answer_first``."""
+def _slowly(trial: Trial, messages: tuple[Instance, ...], *, answer_first: bool, goes_on: bool) -> Outcome:
+    """A call whose messages are sent one by one, waiting for an answer to each where ``answer_first``.
+
+    One that ``goes_on`` is listened to for a first message, and then for a little.
+    """
     rpc = trial.about
     sent = tuple(trial.renewed(message) for message in messages)
     with trial.converse(rpc) as talk:
@@ -98,7 +143,40 @@ def _slowly(trial: Trial, messages: tuple[Instance, ...], *, answer_first: bool)
         for _ in range(3):
             time.sleep(_PAUSE)
             talk.receive(0)
-        return trial.note(rpc, sent, talk.rest(trial.subject.timeout))
+        if goes_on and not talk.begun:
+            talk.receive(trial.subject.timeout)
+        return trial.note(rpc, sent, talk.rest(_PATIENCE if goes_on else trial.subject.timeout))
+
+
+def _is_no_watch(schema: Schema, rpc: Rpc) -> bool:
+    return rpc.method.server_streaming and not _WAITING.match(rpc.method.name)
+
+
+@rpc_check(_CORE, _is_no_watch)
+def streams_end_or_go_on(trial: Trial) -> None:
+    """A stream that is no watch ends, or goes on: it never falls silent for as long as a call may take.
+
+    What is called Watch, Subscribe, or another word for waiting until something happens, may be silent for hours.
+    """
+    rpc = trial.about
+    patience = trial.subject.timeout
+    requests = trial.requests(existing(trial)).several(rpc.method.input, rpc.method.client_streaming, Style.PLAIN)
+
+    def judge(messages: tuple[Instance, ...]) -> None:
+        sent = tuple(trial.renewed(message) for message in messages)
+        with trial.converse(rpc, timeout=_ENOUGH_SECONDS + 2 * patience) as talk:
+            for message in sent:
+                talk.send(message.SerializePartialToString())
+            talk.half_close()
+            begun = time.monotonic()
+            while (came := talk.receive(patience)) is not None and time.monotonic() - begun < _ENOUGH_SECONDS:
+                pass
+            outcome = trial.note(rpc, sent, talk.rest(0.0))
+        if came is None and outcome.open:
+            after = f"after {len(outcome.responses)} messages " if outcome.responses else ""
+            trial.fail(f"{after}there was neither a message nor an end for {patience:g} s")
+
+    trial.examples(requests, judge, count=5, shrink=False)
 
 
 @rpc_check(_CORE, _takes_a_stream)

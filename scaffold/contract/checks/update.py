@@ -17,7 +17,7 @@ from scaffold.contract.checks.registry import of_kind, rpc_check
 from scaffold.contract.methods import both, with_request_field, with_resource_field
 from scaffold.contract.resources import difference
 from scaffold.contract.trial import Undecided
-from scaffold.contract.updates import Updater, copy, paths_of, replaced, with_paths, with_populated
+from scaffold.contract.updates import Updater, copy, fixed_paths, paths_of, replaced, with_paths, with_populated
 from scaffold.core.shapes import Kind
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def changes_only_the_mask(trial: Trial) -> None:
         draft, picks = drawn
         made = updater.make()
         before = updater.get(made)
+        draft = updater.fixed(draft, before)
         body = updater.body(draft)
         choice = paths_of(updater, before, body)
         if not choice:
@@ -79,6 +80,7 @@ def no_mask_means_populated(trial: Trial) -> None:
         nonlocal accepted
         made = updater.make()
         before = updater.get(made)
+        draft = updater.fixed(draft, before)
         outcome = updater.send(updater.request(draft, made.name))
         if not outcome.ok:
             updater.unchanged(made, before, f"an Update that was refused ({outcome.code.name})")
@@ -102,11 +104,8 @@ def star_replaces_everything(trial: Trial) -> None:
         nonlocal accepted
         made = updater.make()
         before = updater.get(made)
-        request = updater.request(draft, made.name, ["*"])
-        for info in trial.schema.fields(trial.about.shape.resource):
-            if "IMMUTABLE" in info.field.behaviors:
-                _keep(before, updater.body(request), info.field.name)
-        outcome = updater.send(request)
+        draft = updater.fixed(draft, before, top=True)
+        outcome = updater.send(updater.request(draft, made.name, ["*"]))
         if not outcome.ok:
             updater.unchanged(made, before, f"an Update that was refused ({outcome.code.name})")
             return
@@ -116,12 +115,6 @@ def star_replaces_everything(trial: Trial) -> None:
 
     trial.examples(updater.drafts(), judge)
     _decided(trial, accepted)
-
-
-def _keep(before: Instance, body: Instance, name: str) -> None:
-    """Send a field as it is."""
-    kept = with_paths(body, before, [(name,)])
-    body.CopyFrom(kept)
 
 
 def _compare(
@@ -273,14 +266,24 @@ def _with_etag(resource: Instance, etag: str) -> Instance:
 
 
 def _has_immutable(schema: Schema, rpc: Rpc) -> bool:
-    return bool(rpc.shape.resource) and any("IMMUTABLE" in i.field.behaviors for i in schema.fields(rpc.shape.resource))
+    """Whether something in the resource is IMMUTABLE, at the top or in single messages below it."""
+    seen: set[str] = set()
+    waiting = [rpc.shape.resource] * bool(rpc.shape.resource)
+    while waiting:
+        message = waiting.pop()
+        seen.add(message)
+        infos = schema.fields(message)
+        if any("IMMUTABLE" in info.field.behaviors for info in infos):
+            return True
+        inside = (i.field.type_name for i in infos if i.is_message and not i.field.repeated)
+        waiting += [name for name in inside if name not in seen]
+    return False
 
 
 @rpc_check(_BEHAVIOR, both(_updates, _has_immutable))
 def immutable_cannot_change(trial: Trial) -> None:
     """An Update of an IMMUTABLE field to another value is INVALID_ARGUMENT; sending the value that it has is fine."""
     updater = Updater(trial, trial.about)
-    fixed = [i for i in trial.schema.fields(trial.about.shape.resource) if "IMMUTABLE" in i.field.behaviors]
     resources = trial.requests().valid(trial.about.shape.resource)
     tried = 0
 
@@ -288,18 +291,20 @@ def immutable_cannot_change(trial: Trial) -> None:
         nonlocal tried
         made = updater.make()
         before = updater.get(made)
-        for info in fixed:
-            path = info.field.name
-            same = updater.send(updater.around(before, [path]))
+        for path in fixed_paths(trial, before):
+            shown = ".".join(path)
+            same = updater.send(updater.around(before, [shown]))
             if same.code is StatusCode.INVALID_ARGUMENT:
-                trial.fail(f"an Update that sends the IMMUTABLE {path} as it is must be fine, and was INVALID_ARGUMENT")
-            changed = with_paths(before, other, [(path,)])
+                trial.fail(
+                    f"an Update that sends the IMMUTABLE {shown} as it is must be fine, and was INVALID_ARGUMENT"
+                )
+            changed = with_paths(before, other, [path])
             if changed == before:
                 continue
             tried += 1
-            outcome = updater.send(updater.around(changed, [path]))
-            trial.expect(outcome, StatusCode.INVALID_ARGUMENT, why=f"a change of the IMMUTABLE {path}")
-            updater.unchanged(made, before, f"an Update of the IMMUTABLE {path}")
+            outcome = updater.send(updater.around(changed, [shown]))
+            trial.expect(outcome, StatusCode.INVALID_ARGUMENT, why=f"a change of the IMMUTABLE {shown}")
+            updater.unchanged(made, before, f"an Update of the IMMUTABLE {shown}")
 
     trial.examples(resources, judge, count=5)
     if not tried:

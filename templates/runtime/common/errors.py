@@ -312,8 +312,7 @@ def from_rpc_error(error: grpc.RpcError, component: str) -> StatusError:
     Works on the errors of ``grpc`` and of ``grpc.aio``. Reason, metadata and details are read from the trailing
     metadata where the service sent them; a service that is not ours may send nothing, or something else.
     """
-    # An RpcError that no call raised has none of these methods.
-    code = error.code() if hasattr(error, "code") else grpc.StatusCode.UNKNOWN
+    code = code_of_call(error)
     message = (error.details() if hasattr(error, "details") else None) or ""
     status = _received_status(error)
     if status is None or code_of(status) is not code:
@@ -324,6 +323,21 @@ def from_rpc_error(error: grpc.RpcError, component: str) -> StatusError:
     info = next((detail for detail in details if isinstance(detail, error_details_pb2.ErrorInfo)), None)
     others = [detail for detail in details if not isinstance(detail, error_details_pb2.ErrorInfo)]
     return _build(code, message, component, info, others)
+
+
+def code_of_call(error: grpc.RpcError) -> grpc.StatusCode:
+    """How a client's call ended: the error's code, and UNAVAILABLE for a call that the server never took up.
+
+    A call that arrives while a server stops, and was not handed to it yet, is CANCELLED by gRPC's core in C, where
+    UNAVAILABLE is meant (https://github.com/grpc/grpc/issues/41785). Such an answer has no metadata and the code's own
+    name for a message. What our side cancels says so in other words, and what a service cancels carries its details.
+    """
+    # An RpcError that no call raised has none of these methods.
+    code = error.code() if hasattr(error, "code") else grpc.StatusCode.UNKNOWN
+    if code is grpc.StatusCode.CANCELLED and hasattr(error, "details") and error.details() == code.name:
+        trailing = error.trailing_metadata() if hasattr(error, "trailing_metadata") else None
+        return code if trailing else grpc.StatusCode.UNAVAILABLE
+    return code
 
 
 def _stated(error: BaseException) -> StatusError:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, cast
 
 import grpc
 
+from ..common.errors import code_of_call
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -76,7 +78,7 @@ class Attempts:
 
         Full jitter: anything from nothing to the whole backoff, so that clients which failed together spread out.
         """
-        if not hasattr(error, "code") or error.code() is not grpc.StatusCode.UNAVAILABLE:
+        if code_of_call(error) is not grpc.StatusCode.UNAVAILABLE:
             return None
         within_budget = self._retries.failed()
         if self._made >= self._most or not within_budget:

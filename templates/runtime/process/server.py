@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn, Protocol, cast
 
 import grpc
 import grpc.aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health
 
 from ..common import errors, headers
 from ..common import tracing as tracing_setup
@@ -24,6 +24,7 @@ from ..service import component as components
 from ..service import main
 from ..service.rpc import CallDetails, endpoints, load_handlers, server_options
 from . import budget
+from .health import Health
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -166,7 +167,8 @@ class _Running:
             served = _Served(endpoint, interceptors, self._calls, settings.max_workers).method_handler()
             server.add_registered_method_handlers(endpoint.service, {endpoint.rpc.name: served})
         names = [service.full_name for service in component.services]
-        healthy = await _add_health(server, names)
+        healthy = Health()
+        await healthy.add_to(server, names)
         if settings.dev:
             _add_reflection(server, names)
         port = _listen(server, settings)
@@ -174,7 +176,7 @@ class _Running:
         return _Serving(asyncio.get_running_loop(), server, healthy, port, asyncio.Event())
 
     async def _drain(self, grace: float) -> bool:
-        await self._serving.health.enter_graceful_shutdown()
+        await self._serving.health.end()
         await self._serving.server.stop(grace)
         # A call that was cancelled is over for gRPC, while its handler may be at work still.
         if self._calls:
@@ -189,7 +191,7 @@ class _Serving:
 
     loop: asyncio.AbstractEventLoop
     server: grpc.aio.Server
-    health: health.aio.HealthServicer
+    health: Health
     port: int
     over: asyncio.Event
 
@@ -399,14 +401,6 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     except ImportError:
         return None
     return cast("Callable[[], asyncio.AbstractEventLoop]", uvloop.new_event_loop)
-
-
-async def _add_health(server: grpc.aio.Server, names: Sequence[str]) -> health.aio.HealthServicer:
-    servicer = health.aio.HealthServicer()
-    for name in ("", *names):
-        await servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
-    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    return servicer
 
 
 def _add_reflection(server: grpc.aio.Server, names: Sequence[str]) -> None:

@@ -16,10 +16,11 @@ from sqlalchemy import event, exc
 from sqlalchemy.pool import QueuePool
 
 from ..service.problems import SettingsError
-from .faults import patience
+from .faults import patience, still_waiting
+from .patient import Patience
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.engine import Connection, Dialect, Engine
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -116,7 +117,6 @@ def _postgresql(url: sa.URL, connections: int, overflow: int, wait_seconds: floa
             isolation_level="AUTOCOMMIT",
             # Otherwise its driver forgets how many rows an INSERT has made, and ON CONFLICT would go unnoticed.
             execution_options={"preserve_rowcount": True},
-            connect_args={} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_SECONDS},
             # What a statement was given is the users' data, and errors are logged.
             hide_parameters=True,
         )
@@ -125,8 +125,23 @@ def _postgresql(url: sa.URL, connections: int, overflow: int, wait_seconds: floa
             f"DATABASE_URL: {url.drivername} needs the Python package {error.name}, which is not installed"
         ) from None
 
+    driver = engine.dialect.loaded_dbapi
+
+    def tired() -> Exception:
+        error: Exception = driver.errors.QueryCanceled("the server did not answer in time")
+        return error
+
+    @event.listens_for(engine, "do_connect")
+    def do_connect(
+        _dialect: Dialect, _entry: ConnectionPoolEntry, _arguments: object, options: dict[str, object]
+    ) -> None:
+        if "connect_timeout" not in url.query:
+            # Nothing would mean no limit to the driver.
+            options["connect_timeout"] = max(1, math.ceil(still_waiting(min(_CONNECT_SECONDS, wait_seconds))))
+
     @event.listens_for(engine, "connect")
     def connect(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        connection.wait = Patience(connection, wait_seconds, tired)
         # By a statement: proxies such as PgBouncer refuse it among the options of a connection.
         cursor = connection.cursor()
         cursor.execute(f"SET statement_timeout = {wait}")
@@ -134,8 +149,10 @@ def _postgresql(url: sa.URL, connections: int, overflow: int, wait_seconds: floa
         connection.commit()
 
     @event.listens_for(engine, "checkin")
-    def checkin(_connection: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
+    def checkin(connection: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
         entry.info["used"] = time.monotonic()
+        if connection is not None:
+            connection.wait.most = wait_seconds
 
     @event.listens_for(engine, "checkout")
     def checkout(connection: DBAPIConnection, entry: ConnectionPoolEntry, _proxy: object) -> None:
@@ -143,7 +160,7 @@ def _postgresql(url: sa.URL, connections: int, overflow: int, wait_seconds: floa
         if time.monotonic() - entry.info.get("used", math.inf) > _FRESH_SECONDS:
             try:
                 engine.dialect.do_ping(connection)
-            except engine.dialect.loaded_dbapi.Error as error:
+            except driver.Error as error:
                 raise exc.InvalidatePoolError from error
 
     @event.listens_for(engine, "begin")
@@ -153,6 +170,7 @@ def _postgresql(url: sa.URL, connections: int, overflow: int, wait_seconds: floa
             return
         if options.get("migrates"):
             # Moving rows takes its time; waiting for a table's lock would hold up everybody who comes after.
+            _driven(connection).wait.most = math.inf
             limits = f"SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = {wait}"
         else:
             limits = f"SET LOCAL statement_timeout = {_milliseconds(patience(wait_seconds))}"
@@ -160,6 +178,13 @@ def _postgresql(url: sa.URL, connections: int, overflow: int, wait_seconds: floa
         connection.exec_driver_sql(f"BEGIN; {limits}", execution_options={"no_parameters": True})
 
     return engine
+
+
+def _driven(connection: Connection) -> DBAPIConnection:
+    """The driver's own connection."""
+    driven = connection.connection.dbapi_connection
+    assert driven is not None, "it was begun on just now"
+    return driven
 
 
 def _milliseconds(seconds: float) -> int:

@@ -7,6 +7,7 @@ named here (a missing column, a broken constraint) is a bug of the service, and 
 from __future__ import annotations
 
 import logging
+import math
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -38,21 +39,28 @@ def patience(most: float) -> float:
 
     Raises :class:`DeadlineExceeded` when that is over: nothing must be written for somebody who has given up.
     """
-    until = deadline.get()
-    if until is None:
-        return most
-    left = until - time.monotonic()
+    left = still_waiting(most)
     if left <= 0:
         raise DeadlineExceeded("the deadline was over before the database was asked")
-    return min(most, left)
+    return left
+
+
+def still_waiting(most: float) -> float:
+    """How many seconds our caller still waits, ``most`` of them; 0 where it has given up."""
+    until = deadline.get()
+    return most if until is None else min(most, max(0.0, until - time.monotonic()))
 
 
 def busy() -> StatusError:
     """The error for a wait that took too long: for a lock, a connection, or a statement."""
-    until = deadline.get()
-    if until is not None and until - time.monotonic() < _ABOUT_SECONDS:
+    return _too_late() or Unavailable("the database is busy", reason="DATABASE_BUSY")
+
+
+def _too_late() -> StatusError | None:
+    """The error where our caller has waited too long, whatever else has happened."""
+    if still_waiting(math.inf) < _ABOUT_SECONDS:
         return DeadlineExceeded("the deadline was over before the database had answered")
-    return Unavailable("the database is busy", reason="DATABASE_BUSY")
+    return None
 
 
 @contextmanager
@@ -110,7 +118,7 @@ def _not_storable() -> StatusError:
 
 
 def _unavailable() -> StatusError:
-    return Unavailable("the database is not available", reason="DATABASE_UNAVAILABLE")
+    return _too_late() or Unavailable("the database is not available", reason="DATABASE_UNAVAILABLE")
 
 
 # By how the code begins (https://sqlite.org/rescode.html, https://www.postgresql.org/docs/current/errcodes-appendix.html).

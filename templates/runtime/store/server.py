@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol, cast
 
 import grpc
-from grpc_health.v1 import health, health_pb2
+from grpc_health.v1 import health
 
 from ..common import errors, headers
 from ..common import tracing as tracing_setup
@@ -16,6 +16,7 @@ from ..service import component as components
 from ..service import main
 from ..service.deadline import deadline
 from ..service.rpc import CallDetails, endpoints, kind_of, load_handlers, method_handler, server_options
+from .health import Health
 from .settings import Settings
 from .workers import OnThreads, Pause, Stopping, Threads, Workers
 
@@ -73,7 +74,8 @@ def start(component: Component, settings: Settings | None = None, tracing: Traci
         ]
         server.add_generic_rpc_handlers((_Routes(served, settings.tracing.server_interceptors()),))
         names = [service.full_name for service in component.services]
-        healthy = _add_health(server, names, threads.door)
+        healthy = Health(names)
+        healthy.add_to(server, threads.door)
         if settings.dev:
             _add_reflection(server, names)
         port = _listen(server, settings)
@@ -107,7 +109,7 @@ class _Running:
     def __init__(
         self,
         server: grpc.Server,
-        healthy: health.HealthServicer,
+        healthy: Health,
         threads: Threads,
         stopping: Stopping,
         settings: Settings,
@@ -137,7 +139,7 @@ class _Running:
         seconds = self._settings.grace_seconds if grace is None else grace
         with self._stopping:
             if not self._stopped.is_set():
-                self._health.enter_graceful_shutdown()
+                self._health.end()
                 self._going.begin()
                 self._server.stop(seconds).wait(seconds + _CANCEL_SECONDS)
                 self._drained = self._threads.end(_CANCEL_SECONDS)
@@ -344,20 +346,6 @@ def _on(workers: Workers, handler: grpc.RpcMethodHandler[bytes, object]) -> grpc
 def _time_remaining(context: grpc.ServicerContext) -> float | None:
     seconds = context.time_remaining()
     return None if seconds > _FOR_EVER_SECONDS else seconds
-
-
-def _add_health(server: grpc.Server, names: Sequence[str], door: Workers) -> health.HealthServicer:
-    """Health checks, answered by threads that nothing else keeps busy."""
-    servicer = health.HealthServicer()
-    for name in names:
-        servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
-    codec = (health_pb2.HealthCheckRequest.FromString, health_pb2.HealthCheckResponse.SerializeToString)
-    handlers: dict[str, grpc.RpcMethodHandler[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse]] = {
-        "Check": grpc.unary_unary_rpc_method_handler(OnThreads(servicer.Check, door), *codec),
-        "Watch": grpc.unary_stream_rpc_method_handler(OnThreads(servicer.Watch, door, blocking=False), *codec),
-    }
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(health.SERVICE_NAME, handlers),))
-    return servicer
 
 
 def _add_reflection(server: grpc.Server, names: Sequence[str]) -> None:

@@ -42,7 +42,7 @@ def test_a_fault_is_caught_from_outside_and_the_replay_says_against_what(
     address = outside.launcher.label
     assert f"against {address}" in verdict.text
     assert f"again: scaffold test library --against {address} --metadata x-tenant=..." in verdict.text
-    assert "call:  grpcurl -plaintext -H 'x-tenant: ...' -d '{{\"name\": " in verdict.text
+    assert "call:  grpcurl -plaintext -H 'x-tenant: ...' -d '{\"name\": " in verdict.text
     assert f"{address} lib.v1.Library/GetBook" in verdict.text
     assert "t-secret" not in verdict.text
 

@@ -81,6 +81,24 @@ def test_docstring_by_example(text: str, expected: str) -> None:
     assert pycode.docstring(text, 4) == expected
 
 
+def test_a_paragraph_that_is_too_wide_is_filled_anew_and_the_others_stay() -> None:
+    wide = "word " * 30
+    text = f"{wide}\nand its end.\n\nA short\nparagraph.\n\n- {wide}\n- one more\n  {wide}\n1. {wide}"
+    lines = pycode.docstring(text).split("\n")
+    assert lines[:2] == ['"""' + " ".join(["word"] * 23), " ".join(["word"] * 7) + " and its end."]
+    assert lines[2:5] == ["", "A short", "paragraph."]
+    assert [line[:6] for line in lines[6:]] == [
+        "- word",
+        "word w",
+        "- one ",
+        "  word",
+        "  word",
+        "1. wor",
+        "word w",
+        '"""',
+    ]
+
+
 @given(HOSTILE)
 def test_a_comment_stays_one(text: str) -> None:
     if text.strip():

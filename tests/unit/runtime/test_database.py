@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -264,6 +264,48 @@ def test_a_server_that_goes_away_and_comes_back(postgresql: "PostgreSQL", postgr
         finally:
             postgresql.start()
         assert list(pool.map(lambda number: books.get(f"books/{number}"), range(8))) == [Book()] * 8
+
+
+# Beyond the caller's deadline, or that of the database: for a connection to be given up, and another one to be tried.
+MORE = 3.0
+
+
+def test_a_server_that_stands_still_holds_nobody(postgresql: "PostgreSQL", postgresql_url: str) -> None:
+    """statement_timeout is the server's to keep, and one that is frozen keeps nothing."""
+    with opened(postgresql_url) as (_, books), ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda number: books.put(f"books/{number}", Book()), range(4)))
+        with postgresql.frozen():
+            for work in (lambda: books.get("books/1"), lambda: books.put("books/1", Book(title="lost"))):
+                with caller_waits(0.2):
+                    assert refused(work, DeadlineExceeded, "DEADLINE_EXCEEDED") < 0.2 + MORE
+            assert refused(lambda: books.get("books/1"), Unavailable, "DATABASE_UNAVAILABLE") < PATIENCE
+        assert list(pool.map(lambda number: books.get(f"books/{number}"), range(4))) == [Book()] * 4
+
+
+def test_a_server_that_stands_still_in_the_middle_of_a_transaction(
+    postgresql: "PostgreSQL", postgresql_url: str
+) -> None:
+    with opened(postgresql_url) as (database, books), caller_waits(0.5):
+
+        def write() -> None:
+            with database.transaction():
+                books.put("books/1", Book())
+                with postgresql.frozen():
+                    books.put("books/2", Book())
+
+        assert refused(write, DeadlineExceeded, "DEADLINE_EXCEEDED") < 0.5 + MORE
+    with opened(postgresql_url) as (_, books):
+        assert books.list().items == ()
+
+
+def test_what_migrates_takes_its_time(postgresql_url: str) -> None:
+    with closing(Database(postgresql_url, wait_seconds=0.1, migrate=True)) as database:
+        with database._starting() as connection:
+            connection.execute(sa.text("SELECT pg_sleep(0.8)"))
+        begun = time.monotonic()
+        with pytest.raises(Unavailable), database.reading() as connection:
+            connection.execute(sa.text("SELECT pg_sleep(20)"))
+        assert time.monotonic() - begun < PATIENCE
 
 
 def test_connections_that_broke_while_idle_are_noticed(

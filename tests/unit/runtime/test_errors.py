@@ -174,6 +174,25 @@ def test_the_text_of_the_transport_is_not_passed_on(code: str) -> None:
     assert b"10.1.2.3" not in to_status(error, SERVICE).SerializeToString()
 
 
+@pytest.mark.parametrize(
+    ("text", "trailing", "expected"),
+    [
+        ("CANCELLED", (), errors.Unavailable),
+        ("CANCELLED", None, errors.Unavailable),
+        ("CANCELLED", (("x-other", "1"),), errors.Cancelled),
+        ("", (), errors.Cancelled),
+        ("Locally cancelled by application!", (), errors.Cancelled),
+        ("Channel closed!", (), errors.Cancelled),
+    ],
+)
+def test_a_call_that_was_never_accepted_is_no_call_that_was_cancelled(
+    text: str, trailing: tuple[tuple[str, str], ...] | None, expected: type[StatusError]
+) -> None:
+    error = from_rpc_error(CallError(grpc.StatusCode.CANCELLED, text, trailing), "catalog")
+    assert type(error) is expected
+    assert "catalog" in error.message
+
+
 def test_a_service_that_sends_no_details_is_understood() -> None:
     error = from_rpc_error(CallError(grpc.StatusCode.NOT_FOUND, "no such stock", (("x-other", "1"),)), "stock")
     assert isinstance(error, errors.NotFound)

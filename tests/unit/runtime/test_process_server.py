@@ -451,6 +451,21 @@ def test_while_it_drains_it_is_not_serving() -> None:
         stopping.join(PATIENCE)
 
 
+@pytest.mark.parametrize("name", ["", "nobody"])
+def test_who_watches_its_health_does_not_hold_it_up(name: str) -> None:
+    running = start(desk.component(), desk.settings())
+    with grpc.insecure_channel(running.address) as channel:
+        watch = health_stub(channel).Watch(health_pb2.HealthCheckRequest(service=name), timeout=2 * PATIENCE)
+        first = next(watch).status
+        begun = time.monotonic()
+        assert running.stop(2 * PATIENCE) is True
+        assert time.monotonic() - begun < PATIENCE
+        told = [answer.status for answer in watch]
+    serving, unknown = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+    assert first == (unknown if name else serving)
+    assert told == ([] if name else [health_pb2.HealthCheckResponse.NOT_SERVING])
+
+
 def test_calls_that_take_longer_than_the_grace_are_cancelled() -> None:
     started = threading.Event()
     running = start(holding(PATIENCE, started), desk.settings())

@@ -1,8 +1,11 @@
 """Calls that are made again: only what is safe, only on UNAVAILABLE, after a jittered while, within budget and deadline."""
 
 import random
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
@@ -10,6 +13,7 @@ import pytest
 from google.protobuf.message import Message
 from runtime.process import (
     Aborted,
+    Cancelled,
     Connection,
     DeadlineExceeded,
     Internal,
@@ -204,6 +208,94 @@ def test_a_server_that_says_when_to_come_back_is_believed(ask: Ask) -> None:
     with serving_with("-1", seen) as (running, _), pytest.raises(Unavailable):
         ask(running.address, "get_book")
     assert len(seen) == 1
+
+
+@contextmanager
+def stopping(times: int) -> Iterator[tuple[str, list[str]]]:
+    """Somebody who ends calls as gRPC's core does with those that it has not handed to a server that stops."""
+    ended: list[str] = []
+
+    def end(request: bytes, context: grpc.ServicerContext) -> bytes:
+        ended.append("cancelled" if len(ended) < times else "answered")
+        if ended[-1] == "cancelled":
+            context.abort(grpc.StatusCode.CANCELLED, "CANCELLED")
+        return BOOK.SerializeToString()
+
+    class Anything(grpc.GenericRpcHandler):
+        def service(self, details: grpc.HandlerCallDetails) -> Any:
+            if details.method.endswith("Books"):
+                return grpc.unary_stream_rpc_method_handler(lambda request, context: iter([end(request, context)]))
+            return grpc.unary_unary_rpc_method_handler(end)
+
+    server = grpc.server(ThreadPoolExecutor(1), handlers=[Anything()])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}", ended
+    finally:
+        server.stop(0).wait(PATIENCE)
+
+
+@both
+@pytest.mark.parametrize("handler", ["get_book", "list_books"])
+def test_a_call_that_a_stopping_server_never_took_up_is_made_again(ask: Ask, handler: str) -> None:
+    with stopping(TRIES - 1) as (address, ended):
+        assert ask(address, handler) == [BOOK]
+    assert ended == ["cancelled"] * (TRIES - 1) + ["answered"]
+
+
+@both
+@pytest.mark.parametrize("handler", ["get_book_unsafe", "list_books_unsafe"])
+def test_what_might_be_done_twice_is_unavailable_then(ask: Ask, handler: str) -> None:
+    with stopping(TRIES) as (address, ended), pytest.raises(Unavailable):
+        ask(address, handler)
+    assert ended == ["cancelled"]
+
+
+def test_whoever_calls_a_server_that_stops_never_hears_of_a_cancelled_call() -> None:
+    """Under load, so that calls are on their way when it stops: gRPC's core answers some of those CANCELLED."""
+    heard: set[type[StatusError]] = set()
+
+    def call(address: str, over: threading.Event) -> None:
+        with SyncConnection("library", address) as connection:
+            client = SyncLibraryClient(connection)
+            while not over.is_set():
+                try:
+                    client.get_book_unsafe(BOOK, timeout=PATIENCE)
+                except StatusError as error:
+                    heard.add(type(error))
+
+    for _ in range(3):
+        server = grpc.server(ThreadPoolExecutor(8), handlers=[Slowly()])
+        address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+        server.start()
+        over = threading.Event()
+        with ThreadPoolExecutor(24) as callers:
+            for _ in range(24):
+                callers.submit(call, address, over)
+            time.sleep(0.2)
+            server.stop(PATIENCE).wait(PATIENCE)
+            over.set()
+    assert heard == {Unavailable}
+
+
+class Slowly(grpc.GenericRpcHandler):
+    """Answers everything, after a while."""
+
+    def service(self, details: grpc.HandlerCallDetails) -> Any:
+        def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+            time.sleep(0.0005)
+            return request
+
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+
+@both
+def test_what_a_service_cancels_is_cancelled(ask: Ask) -> None:
+    flaky = Flaky(Cancelled("CANCELLED"))
+    with serving(flaky.served()) as (running, _), pytest.raises(Cancelled):
+        ask(running.address, "get_book")
+    assert len(flaky.calls) == 1
 
 
 @both

@@ -778,6 +778,21 @@ def test_running_calls_end_before_it_stops() -> None:
         assert running.wait(0) is True  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("name", ["", "nobody"])
+def test_who_watches_its_health_does_not_hold_it_up(name: str) -> None:
+    with serving(grace_seconds=2 * PATIENCE) as (running, channel):
+        request = health_pb2.HealthCheckRequest(service=name)
+        watch = health_pb2_grpc.HealthStub(channel).Watch(request, timeout=2 * PATIENCE)
+        first = next(watch).status
+        begun = time.monotonic()
+        assert running.stop() is True
+        assert time.monotonic() - begun < PATIENCE
+        told = [answer.status for answer in watch]
+    serving_, unknown = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+    assert first == (unknown if name else serving_)
+    assert told == ([] if name else [health_pb2.HealthCheckResponse.NOT_SERVING])
+
+
 def health_or_gone(channel: grpc.Channel) -> int:
     try:
         return health(channel)
