@@ -43,8 +43,9 @@ def report(books: Books, url: str) -> None:
     callers, found = through_sigterms(books, url, CALLS, STOPS)
     refused = len(callers.answered) - callers.codes[grpc.StatusCode.OK]
     codes = ", ".join(f"{count} {code.name}" for code, count in callers.codes.most_common())
+    database = url.partition(":")[0].partition("+")[0]
     print(
-        f"{CALLS} calls that write, {callers.threads} at once, through {len(STOPS)} SIGTERMs on {url.partition(':')[0].partition('+')[0]}, "
+        f"{CALLS} calls that write, {callers.threads} at once, through {len(STOPS)} SIGTERMs on {database}, "
         f"in {time.monotonic() - begun:.0f} s\n"
         f"  {len(callers.answered)} ended: {codes}\n"
         f"  lost of those that were answered: {len(callers.acknowledged - found)}; "
