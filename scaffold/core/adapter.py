@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from scaffold.core import naming, pycode
 from scaffold.core.diagnostics import Diagnostic, Location
 from scaffold.core.domain import Domain, doc, domain, unspecified
-from scaffold.core.files import descriptors_view
+from scaffold.core.files import descriptors_view, name_view
 from scaffold.core.proposals import Proposal, propose
-from scaffold.core.shapes import Kind, shape
+from scaffold.core.shapes import Kind, shape, usable_patterns
 from scaffold.core.view import (
     AdapterBoundariesView,
     AdapterSkeletonView,
@@ -21,6 +21,7 @@ from scaffold.core.view import (
     MessageFactsView,
     MethodView,
     ModelFactsView,
+    NamesView,
     PortView,
     RemoteView,
     SeamView,
@@ -142,6 +143,7 @@ class _Builder:
             ("gen/descriptors.py", "gen/descriptors.py.j2", self._descriptors()),
             ("gen/port.py", "acl/port.py.j2", self._port_view()),
             ("gen/wire.py", "acl/wire.py.j2", self._wire()),
+            ("gen/names.py", "gen/names.py.j2", self._resource_names()),
             ("gen/facts.py", "acl/facts.py.j2", self._facts()),
             ("gen/translation.py", "acl/translation.py.j2", None),
             ("gen/remote.py", "acl/remote.py.j2", self._remote()),
@@ -443,6 +445,14 @@ class _Builder:
                 arguments.append(f"unspecified={pycode.literal(unspecified(enum))}")
         arguments.append(f"place={pycode.literal(f'{field.where.path}:{field.where.line}')}")
         return pycode.fit("Field(", tuple(arguments), "),", 12)[:-1]
+
+    def _resource_names(self) -> NamesView:
+        """A class for each resource that the API exchanges and declares a pattern for."""
+        patterns = {t.message.full_name: usable_patterns(t.message) for t in self._domain.types}
+        wanted = {name: f"{naming.pascal(self._names[name])}Name" for name, found in patterns.items() if found}
+        classes = naming.unique(wanted, wanted)
+        views = (name_view(classes[name], name, patterns[name]) for name in sorted(classes, key=lambda n: classes[n]))
+        return NamesView(tuple(views), ".runtime.common.names")
 
     def _boundaries(self) -> AdapterBoundariesView:
         own = {m.module.split(".")[0] for m in self._models if m.module}

@@ -256,17 +256,7 @@ class _Builder:
         """A class for each resource that this component's own protos declare a pattern for."""
         found = [r for r in self._resources.values() if r.patterns]
         return NamesView(
-            tuple(
-                NameView(
-                    r.name_class,
-                    pycode.docstring(
-                        f"The name of {naming.article(_last(r.message))} {_last(r.message)}: ``{r.patterns[0]}``.", 4
-                    ),
-                    pycode.literal(r.patterns[0]),
-                    pycode.strings("alternatives = ", r.patterns[1:], indent=4) if r.patterns[1:] else "",
-                )
-                for r in sorted(found, key=lambda r: r.name_class)
-            )
+            tuple(name_view(r.name_class, r.message, r.patterns) for r in sorted(found, key=lambda r: r.name_class))
         )
 
     def _services_view(self) -> ServicesView:
@@ -675,6 +665,17 @@ def descriptors_view(
         installed=pycode.strings("INSTALLED: tuple[str, ...] = ", installed),
         services=pycode.strings("SERVICES: tuple[str, ...] = ", tuple(services)),
         digest=digest.hexdigest(),
+    )
+
+
+def name_view(class_name: str, message: str, patterns: Sequence[str]) -> NameView:
+    """The class of a resource's name: ``message`` is its full name, ``patterns`` are one or more."""
+    noun = _last(message)
+    return NameView(
+        class_name,
+        pycode.docstring(f"The name of {naming.article(noun)} {noun}: ``{patterns[0]}``.", 4),
+        pycode.literal(patterns[0]),
+        pycode.strings("alternatives = ", patterns[1:], indent=4) if patterns[1:] else "",
     )
 
 

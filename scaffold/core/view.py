@@ -67,9 +67,10 @@ class NameView:
 
 @dataclass(frozen=True)
 class NamesView:
-    """``gen/names.py``."""
+    """``gen/names.py``; ``source`` is the module that has the base class."""
 
     names: tuple[NameView, ...]
+    source: str = ".runtime"
 
 
 @dataclass(frozen=True)

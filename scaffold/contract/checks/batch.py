@@ -83,7 +83,9 @@ def batch_get_keeps_to_its_parent(trial: Trial) -> None:
         raise Undecided(f"no two parents of {rpc.shape.resource} were found")
     request = _batch_get(trial, rpc, [here, there])
     if trial.call(rpc, request).ok:
-        trial.fail(f"a BatchGet with the parent {here.parent!r} and the name {there.name!r} must be refused, and was OK")
+        trial.fail(
+            f"a BatchGet with the parent {here.parent!r} and the name {there.name!r} must be refused, and was OK"
+        )
 
 
 def _batch_of(kind: Kind, *beside: Kind) -> Applies:

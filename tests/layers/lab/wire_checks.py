@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import grpc
 import pytest
@@ -17,6 +18,7 @@ from lab_acl.gen.remote import AsyncRemote, Remote
 from lab_acl.gen.runtime.acl.calls import current, idempotency_key
 from lab_acl.gen.runtime.acl.codec import UnsayableError
 from lab_acl.gen.runtime.acl.errors import ErrorMap, ErrorMapError, Pair
+from lab_acl.gen.runtime.acl.serving import surroundings
 from lab_acl.gen.runtime.common import errors
 from lab_acl.gen.runtime.common.messages import MalformedMessageError
 from lab_acl.gen.servicer import start
@@ -347,6 +349,13 @@ codes = [os.waitpid(process, 0)[1] for process in workers]
 assert remote.get_sample(port.GetSampleRequest("samples/1")).name == "samples/1"
 print(codes)
 """
+
+
+def test_what_keeps_threads_from_working_is_said(monkeypatch):
+    assert surroundings() == ()
+    monkeypatch.setitem(sys.modules, "gevent.monkey", SimpleNamespace(is_module_patched=lambda name: True))
+    monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt={}))
+    assert [words.split()[0] for words in surroundings()] == ["gevent", "uWSGI"]
 
 
 def test_forked_workers_have_channels_of_their_own():

@@ -2,6 +2,7 @@
 
 from shop.basket.models import MOST_PIECES, Basket
 
+from cart_acl.gen.names import CartName
 from cart_acl.gen.port import (
     AddItemRequest,
     Cart,
@@ -14,12 +15,6 @@ from cart_acl.gen.port import (
 from cart_acl.gen.runtime.common.errors import InvalidArgument
 from cart_acl.gen.runtime.common.names import ResourceName
 from cart_acl.translate import CART
-
-
-class CartName(ResourceName):
-    """`carts/1`."""
-
-    pattern = "carts/{cart}"
 
 
 class ProductName(ResourceName):

@@ -4,6 +4,7 @@ from shop.db import session
 from shop.store.carts import MOST_PIECES
 from shop.store.carts import Cart as Row
 
+from cart_acl.gen.names import CartName
 from cart_acl.gen.port import (
     AddItemRequest,
     Cart,
@@ -16,12 +17,6 @@ from cart_acl.gen.port import (
 from cart_acl.gen.runtime.common.errors import InvalidArgument
 from cart_acl.gen.runtime.common.names import ResourceName
 from cart_acl.translate import CART
-
-
-class CartName(ResourceName):
-    """`carts/1`."""
-
-    pattern = "carts/{cart}"
 
 
 class ProductName(ResourceName):
