@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 
 # What the generated modules themselves are called by, besides the port.
 _TAKEN = frozenset(
-    "Any AsyncIterable AsyncIterator AsyncRemote AsyncSeam Awaitable Callable Enum ErrorMap Flags Headers Iterable Iterator "
-    "Mapping Optional Path Protocol Remote Router Run Seam SeamFile TABLE CODEC Union asyncio dataclass datetime flags "
-    "grpc bool bytes dict float int object str tuple".split()
+    "Any AsyncIterable AsyncIterator AsyncRemote AsyncSeam Awaitable Callable Enum ErrorMap Flags HandlerPending Headers "
+    "Iterable Iterator Local Mapping Optional Path Protocol Remote Router Run Seam SeamFile TABLE CODEC Union asyncio "
+    "dataclass datetime flags grpc bool bytes dict float int object str tuple".split()
 )
 
 # Attributes that no RPC of the generated classes can have.
@@ -325,9 +325,8 @@ class _Builder:
     def _seam(self) -> SeamView:
         def body(c: _Call) -> str:
             name = pycode.literal(c.method.name)
-            if c.method.client_streaming:
-                return f"return self._port({name}, None).{c.attribute}(requests)"
-            return f"return self._port({name}, request).{c.attribute}(request)"
+            about, given = ("None", "requests") if c.method.client_streaming else ("request", "request")
+            return f"port = self._port({name}, {about})\n        return port.{c.attribute}({given})"
 
         return SeamView(
             port=self._port,
@@ -344,7 +343,10 @@ class _Builder:
                 ") -> None:",
                 4,
             ),
-            streams=any(c.method.client_streaming or c.method.server_streaming for c in self._calls),
+            streams=(
+                *["collected"] * any(c.method.client_streaming for c in self._calls),
+                *["iterated"] * any(c.method.server_streaming for c in self._calls),
+            ),
             typing=(
                 *([pycode.statement("collections.abc", sorted(self._streams()), 4), ""] if self._streams() else []),
                 self._from_port(self._port),
@@ -368,7 +370,7 @@ class _Builder:
                     f"    async for answer in self._remote.{c.attribute}({request}):",
                     "        yield answer",
                     "    return",
-                    f"answers = await self._run(self._local.{c.attribute}, {given})",
+                    pycode.fit("answers = await self._run(", (f"self._local.{c.attribute}", given), ")", 8),
                     "async for answer in iterated(self._run, answers):",
                     "    yield answer",
                 )
@@ -377,7 +379,7 @@ class _Builder:
             (
                 f"if self.router.to_service({name}, {about}):",
                 f"    return await self._remote.{c.attribute}({request})",
-                f"answer: {c.response} = await self._run(self._local.{c.attribute}, {given})",
+                pycode.fit(f"answer: {c.response} = await self._run(", (f"self._local.{c.attribute}", given), ")", 8),
                 "return answer",
             )
         )
@@ -391,7 +393,7 @@ class _Builder:
         ]
         return WireView(
             component=pycode.literal(self._adapter.name),
-            rpcs=tuple(self._rpc(c) for c in self._calls),
+            rpcs=_tuple([self._rpc(c) for c in self._calls]),
             types=tuple((t.name, pycode.literal(t.message.full_name)) for t in self._domain.types),
             enums=tuple((v.name, pycode.literal(v.enum.full_name)) for v in self._domain.enums),
             attributes=tuple((pycode.literal(name), pycode.literal(attribute)) for name, attribute in attributes),
@@ -412,7 +414,7 @@ class _Builder:
             *["safe=True"] * call.safe,
             *["request_id=True"] * (takes_id and not call.safe and not method.client_streaming),
         ]
-        return pycode.fit("Rpc(", tuple(arguments), "),", 8)
+        return pycode.fit("Rpc(", tuple(arguments), "),", 8)[:-1]
 
     def _facts(self) -> FactsView:
         return FactsView(
@@ -475,7 +477,8 @@ class _Builder:
             port=self._port,
             models=self._adapter.models,
             translators=tuple(_translator(p) for p in proposals),
-            names=tuple(p.variable for p in proposals),
+            words=", ".join(["todo"] * bool(proposals) + ["translation"] + ["translator"] * bool(proposals)),
+            translation=pycode.fit("TRANSLATION = translation(", tuple(p.variable for p in proposals), ")"),
             imports=tuple(_model_imports(self._models)),
             typing=pycode.statement(f"{self._adapter.package}.gen.port", sorted(self._types, key=pycode.member_order)),
             methods=tuple(self._pending(c) for c in self._calls),
@@ -512,6 +515,13 @@ def _column_facts(column: ColumnFacts) -> str:
         if getattr(column, key) is not None
     ]
     return pycode.fit("Column(", tuple(arguments), "),", 12)[:-1]
+
+
+def _tuple(entries: Sequence[str]) -> str:
+    """A tuple of entries as an argument of its own, as formatters have it."""
+    if len(entries) == 1 and "\n" not in entries[0] and 4 + len(f"({entries[0]},),") <= pycode.WIDTH:
+        return f"({entries[0]},),"
+    return "(\n" + "".join(f"        {entry},\n" for entry in entries) + "    )," if entries else "(),"
 
 
 def _entries(name: str, entries: Sequence[str]) -> str:

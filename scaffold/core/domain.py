@@ -95,17 +95,18 @@ def domain(api: Api, services: Iterable[Service], taken: frozenset[str]) -> Doma
 
 
 def _reached(api: Api, names: Iterable[str]) -> set[str]:
-    """The messages that need a type of their own, from those that are exchanged."""
+    """The messages that need a type of their own, from those that are exchanged; an RPC may exchange a Timestamp itself."""
     found: set[str] = set()
+    entries: set[str] = set()
     waiting = list(names)
     while waiting:
         name = waiting.pop()
         message = api.message_by_name[name]
-        if name in found or name in _OWN or name in _WRAPPED:
+        if name in found or name in entries:
             continue
-        if not message.map_entry:
-            found.add(name)
-        waiting += [f.type_name for f in message.fields if f.type in ("message", "group")]
+        (entries if message.map_entry else found).add(name)
+        held = [f.type_name for f in message.fields if f.type in ("message", "group")]
+        waiting += [inner for inner in held if inner not in _OWN and inner not in _WRAPPED]
     return found
 
 

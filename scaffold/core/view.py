@@ -284,7 +284,7 @@ class WireView:
     """``gen/wire.py``: entries of tables, as text."""
 
     component: str
-    rpcs: tuple[str, ...]
+    rpcs: str
     types: tuple[tuple[str, str], ...]
     enums: tuple[tuple[str, str], ...]
     attributes: tuple[tuple[str, str], ...]
@@ -330,11 +330,11 @@ class RemoteView:
 
 @dataclass(frozen=True)
 class SeamView:
-    """``gen/seam.py``; ``signature`` is that of the sync seam."""
+    """``gen/seam.py``; ``signature`` is that of the sync seam, ``streams`` are helpers for its async one."""
 
     port: str
     signature: str
-    streams: bool
+    streams: tuple[str, ...]
     typing: tuple[str, ...]
     methods: tuple[MethodView, ...]
     async_methods: tuple[MethodView, ...]
@@ -374,7 +374,8 @@ class AdapterSkeletonView:
     port: str
     models: tuple[str, ...]
     translators: tuple[str, ...]
-    names: tuple[str, ...]
+    words: str
+    translation: str
     imports: tuple[str, ...]
     typing: str
     methods: tuple[str, ...]

@@ -11,11 +11,13 @@ and every column is used, or left behind: drop("column", reason="…"). What `sc
 does not pass: that two names are equal is no reason for a field to be a column.
 """
 
+{% if cookiecutter.translators.all %}
 from {{ cookiecutter.package }}.gen import port
-from {{ cookiecutter.package }}.gen.translation import todo, translation, translator
+{% endif %}
+from {{ cookiecutter.package }}.gen.translation import {{ cookiecutter.words }}
 {% for text in cookiecutter.translators.all %}
 
 {{ text }}
 {% endfor %}
 
-TRANSLATION = translation({{ cookiecutter.names.all | join(", ") }})
+{{ cookiecutter.translation }}
