@@ -158,7 +158,7 @@ def _conclude(found: Taken, output: Path, check: bool) -> int:
         return 1 if found.changes else 0
     for change in found.changes:
         console.say(console.printable(f"changed: {change.message}"))
-    console.say(console.printable(f"{output} is written: {len(found.snapshot.own)} models"))
+    console.say(console.printable(f"{output} is written: {_many(len(found.snapshot.own), 'model')}"))
     return 0
 
 
@@ -176,12 +176,14 @@ def _show_counts(snapshot: Snapshot) -> None:
     from scaffold.acl import seams
     from scaffold.shell import console
 
-    versions = " on ".join(f"{n} {v}" for n, v in sorted(snapshot.versions.items()))
+    versions = {"python": "?", snapshot.orm: "?", **snapshot.versions}
     every = seams.counts(snapshot)
-    console.say(console.printable(f"{versions}: {every.models} models, {every.columns} columns"))
+    runs = f"{snapshot.orm} {versions[snapshot.orm]} on Python {versions['python']}"
+    console.say(console.printable(f"{runs}: {_many(every.models, 'model')}, {_many(every.columns, 'column')}"))
     console.say(
-        f"{every.keys} foreign keys ({every.keys_out} across apps), {every.properties} properties, {every.methods} methods "
-        f"that change something, {every.saves} save() overrides, {len(snapshot.receivers)} receivers"
+        f"{_many(every.keys, 'foreign key')} ({every.keys_out} across apps), {_many(every.properties, 'property')}, "
+        f"{_many(every.methods, 'method')} that change something, {_many(every.saves, 'save() override')}, "
+        f"{_many(len(snapshot.receivers), 'receiver')}"
     )
     rows: list[tuple[str, ...]] = [("app", "models", "columns", "keys", "out", "properties", "methods")]
     for app, c in seams.by_app(snapshot):
@@ -215,6 +217,10 @@ def _show_seam(seam: Seam) -> None:
     _table("methods that change something", [(f"{m.name}.{x.name}", ", ".join(x.does)) for m, x in seam.methods])
     _table("properties", [(f"{m.name}.{p.name}", f"reads {_names(p.reads)}") for m, p in seam.properties])
     _table("columns to look twice at", [(f"{m.name}.{c.name}", why) for m, c, why in seam.watched])
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what if count == 1 else {'property': 'properties'}.get(what, f'{what}s')}"
 
 
 def _names(names: Iterable[str]) -> str:

@@ -25,6 +25,8 @@ COMMANDS = {
     "Change": {
         "plan": "what regen would change",
         "regen": "do it",
+        "burn": "start a prototype again from its protos; your code goes to the attic",
+        "restore": "bring a file back from the attic; without a name, list them",
     },
     "Run": {
         "up": "start every service on loopback, traced",
@@ -38,6 +40,9 @@ COMMANDS = {
     "Move": {
         "acl": "beside a monolith: introspect it, smell what was copied from it, check the layers before it",
         "status": "what is out of the monolith, what is not: tables, callers, mode per method",
+    },
+    "Keep": {
+        "remove": "take a component out of the workspace; your files go to the attic",
     },
 }
 

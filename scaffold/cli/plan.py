@@ -7,28 +7,32 @@ from pathlib import Path
 
 import click
 
+from scaffold.cli.regen import NO_RENAME, RENAME
+
 
 @click.command("plan")
 @click.option("--diff", is_flag=True, help="Show the lines, too.")
 @click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", help="For people or for programs."
 )
-def command(diff: bool, form: str) -> int:
-    """Say what `regen` would change. Nothing is written.
+@RENAME
+@NO_RENAME
+def command(diff: bool, form: str, renames: tuple[str, ...], no_renames: tuple[str, ...]) -> int:
+    """Say what `regen` would change: per RPC and message, with the lines of yours that it touches. Nothing is written.
 
     Exit code 0: regen can simply be run. 1: something needs a decision first.
     """
     from scaffold.shell import console
-    from scaffold.verbs.regen import plan
+    from scaffold.verbs.regen import Typed, plan
 
-    outcome = plan(Path.cwd())
+    outcome = plan(Path.cwd(), Typed(renames=renames, no_renames=no_renames))
     if form == "json":
         console.say(console.plan_json(outcome.plan))
         return outcome.exit_code
+    console.show_evolution(outcome.plan.evolution)
     console.show_changes(outcome.plan, diff=diff)
-    decisions = (*outcome.plan.conflicts, *outcome.plan.orphans)
-    console.show_diagnostics((*outcome.plan.notes, *decisions), sys.stdout)
+    console.show_diagnostics((*outcome.plan.notes, *console.decisions(outcome.plan)), sys.stdout)
     console.say(f"files: {console.counts(outcome.plan)}")
-    if outcome.plan.writes:
+    if outcome.plan.writes or outcome.plan.decisions:
         console.say("Nothing was written." + ("" if diff else " `scaffold plan --diff` shows the lines."))
     return outcome.exit_code

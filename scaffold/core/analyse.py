@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import hashlib
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 from google.api import field_behavior_pb2, resource_pb2
 from google.protobuf import descriptor_pb2
+from google.protobuf.message import DecodeError
 
 from scaffold.core.api import (
     Api,
@@ -22,6 +25,16 @@ from scaffold.core.diagnostics import Location
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    _Declaration = (
+        descriptor_pb2.FileDescriptorProto
+        | descriptor_pb2.ServiceDescriptorProto
+        | descriptor_pb2.MethodDescriptorProto
+        | descriptor_pb2.DescriptorProto
+        | descriptor_pb2.FieldDescriptorProto
+        | descriptor_pb2.EnumDescriptorProto
+        | descriptor_pb2.EnumValueDescriptorProto
+    )
 
 _FIELD = descriptor_pb2.FieldDescriptorProto
 _TYPES = {
@@ -41,28 +54,109 @@ _ENUM_VALUE, _SERVICE_METHOD = 2, 2
 
 def analyse(descriptor_set: bytes) -> Api:
     """Read a serialized FileDescriptorSet, imports included. Raises DecodeError where the bytes are none."""
-    files = descriptor_pb2.FileDescriptorSet.FromString(descriptor_set).file
-    readers = [_FileReader(file) for file in files]
-    return Api(
-        files=tuple(reader.read_file() for reader in readers),
-        services=tuple(service for reader in readers for service in reader.services()),
-        messages=tuple(message for reader in readers for message in reader.messages()),
-        enums=tuple(enum for reader in readers for enum in reader.enums()),
-    )
+    return FileSet(descriptor_set).api()
 
 
 def serialized_files(descriptor_set: bytes, names: Iterable[str]) -> tuple[tuple[str, bytes], ...]:
-    """The named files as (name, serialized FileDescriptorProto), in the order of the set, without source info.
-
-    Serialization is deterministic: comments, paths and the machine leave no trace in the bytes.
-    """
+    """The named files as (name, serialized FileDescriptorProto), in the order of the set, without source info."""
     wanted = set(names)
-    result = []
-    for file in descriptor_pb2.FileDescriptorSet.FromString(descriptor_set).file:
-        if file.name in wanted:
-            file.ClearField("source_code_info")
-            result.append((file.name, file.SerializeToString(deterministic=True)))
-    return tuple(result)
+    files = FileSet(descriptor_set)
+    return tuple(files.serialized([name for name in files.names if name in wanted]).items())
+
+
+class FileSet:
+    """A compiled set of files, imports first. A file is read only when somebody asks for what is in it."""
+
+    def __init__(self, descriptor_set: bytes) -> None:
+        """Take a serialized FileDescriptorSet, imports included. Raises DecodeError where the bytes are none."""
+        self._files = {f.name: f for f in descriptor_pb2.FileDescriptorSet.FromString(descriptor_set).file}
+        self._read: dict[str, _Content] = {}
+        self._digests: dict[str, bytes] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The import names of all files."""
+        return tuple(self._files)
+
+    def services_of(self, file: str) -> tuple[str, ...]:
+        """The full names of the services that a file declares."""
+        package = self._files[file].package
+        return tuple(f"{package}.{s.name}" if package else s.name for s in self._files[file].service)
+
+    def outline(self, names: Iterable[str]) -> tuple[Service, ...]:
+        """Services with the names of their RPCs: all that can be had without reading a file."""
+        return tuple(
+            Service(name, tuple(Method(f"{name}.{m.name}", "", "") for m in self._services[name].method))
+            for name in names
+        )
+
+    @cached_property
+    def _services(self) -> dict[str, descriptor_pb2.ServiceDescriptorProto]:
+        return {
+            name: service
+            for file in self._files.values()
+            for name, service in zip(self.services_of(file.name), file.service, strict=True)
+        }
+
+    def closure(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The named files and all that they import, in the order of the set."""
+        seen: set[str] = set()
+        waiting = list(names)
+        while waiting:
+            if (name := waiting.pop()) not in seen:
+                seen.add(name)
+                waiting += self._files[name].dependency
+        return tuple(name for name in self._files if name in seen)
+
+    def api(self, names: Iterable[str] | None = None) -> Api:
+        """What the named files and all that they import mean; all files where none are named."""
+        contents = [self._content(name) for name in (self._files if names is None else self.closure(names))]
+        return Api(
+            files=tuple(c.file for c in contents),
+            services=tuple(service for c in contents for service in c.services),
+            messages=tuple(message for c in contents for message in c.messages),
+            enums=tuple(enum for c in contents for enum in c.enums),
+        )
+
+    def _content(self, name: str) -> _Content:
+        if name not in self._read:
+            reader = _FileReader(self._files[name])
+            self._read[name] = _Content(
+                reader.read_file(), tuple(reader.services()), tuple(reader.messages()), tuple(reader.enums())
+            )
+        return self._read[name]
+
+    def serialized(self, names: Iterable[str]) -> dict[str, bytes]:
+        """Serialized FileDescriptorProtos by file name, without source info.
+
+        Serialization is deterministic: comments, paths and the machine leave no trace in the bytes.
+        """
+        found = {}
+        for name in names:
+            bare = descriptor_pb2.FileDescriptorProto()
+            bare.CopyFrom(self._files[name])
+            bare.ClearField("source_code_info")
+            found[name] = bare.SerializeToString(deterministic=True)
+        return found
+
+    def digest(self, names: Iterable[str]) -> str:
+        """SHA-256 over files as they are written: comments count."""
+        digest = hashlib.sha256()
+        for name in names:
+            if name not in self._digests:
+                content = self._files[name].SerializeToString(deterministic=True)
+                self._digests[name] = hashlib.sha256(content).digest()
+            digest.update(self._digests[name])
+        return digest.hexdigest()
+
+
+class _Content(NamedTuple):
+    """What one file declares."""
+
+    file: File
+    services: tuple[Service, ...]
+    messages: tuple[Message, ...]
+    enums: tuple[Enum, ...]
 
 
 def join(files: Sequence[bytes]) -> bytes:
@@ -89,6 +183,7 @@ class _FileReader:
             imports=tuple(file.dependency),
             public=tuple(file.dependency[i] for i in file.public_dependency),
             resources=tuple(Resource(d.type, tuple(d.pattern)) for d in definitions),
+            rest=_rest_of_file(file),
         )
 
     def services(self) -> Iterable[Service]:
@@ -104,12 +199,14 @@ class _FileReader:
                     server_streaming=method.server_streaming,
                     idempotency=_IDEMPOTENCY[method.options.idempotency_level],
                     deprecated=method.options.deprecated,
+                    rest=_options(method),
                     doc=self._doc((*path, _SERVICE_METHOD, number)),
                     where=self._where((*path, _SERVICE_METHOD, number)),
                 )
                 for number, method in enumerate(service.method)
             )
-            yield Service(full_name, methods, self._file.name, self._doc(path), self._where(path))
+            where, rest = self._where(path), _options(service)
+            yield Service(full_name, methods, rest, self._file.name, self._doc(path), where)
 
     def messages(self) -> Iterable[Message]:
         for index, message in enumerate(self._file.message_type):
@@ -135,6 +232,7 @@ class _FileReader:
             map_entry=message.options.map_entry,
             resource=Resource(option.type, tuple(option.pattern)) if option.type or option.pattern else None,
             deprecated=message.options.deprecated,
+            rest=_rest_of_message(message),
             file=self._file.name,
             doc=self._doc(path),
             where=self._where(path),
@@ -159,6 +257,7 @@ class _FileReader:
             ),
             deprecated=field.options.deprecated,
             reference=field.options.Extensions[resource_pb2.resource_reference].type,
+            rest=_rest_of_field(field),
             doc=self._doc(path),
             where=self._where(path),
         )
@@ -183,9 +282,11 @@ class _FileReader:
         return Enum(
             full_name=prefix + enum.name,
             values=tuple(
-                EnumValue(v.name, v.number, self._doc((*path, _ENUM_VALUE, i))) for i, v in enumerate(enum.value)
+                EnumValue(v.name, v.number, _options(v), self._doc((*path, _ENUM_VALUE, i)))
+                for i, v in enumerate(enum.value)
             ),
             closed=closed,
+            rest=_rest_of_enum(enum),
             file=self._file.name,
             doc=self._doc(path),
             where=self._where(path),
@@ -205,3 +306,45 @@ class _FileReader:
         if place is None or len(place.span) < 3:
             return Location(self._file.name)
         return Location(self._file.name, place.span[0] + 1, place.span[1] + 1)
+
+
+def _options(declaration: _Declaration) -> bytes:
+    """The options of a declaration; deterministic, so that equal ones are equal bytes."""
+    return declaration.options.SerializeToString(deterministic=True) if declaration.HasField("options") else b""
+
+
+def _rest_of_file(file: descriptor_pb2.FileDescriptorProto) -> bytes:
+    rest = descriptor_pb2.FileDescriptorProto(syntax=file.syntax, edition=file.edition, extension=file.extension)
+    return rest.SerializeToString(deterministic=True) + _options(file)
+
+
+def _rest_of_message(message: descriptor_pb2.DescriptorProto) -> bytes:
+    rest = descriptor_pb2.DescriptorProto(
+        extension_range=message.extension_range,
+        reserved_range=message.reserved_range,
+        reserved_name=message.reserved_name,
+        extension=message.extension,
+    )
+    return rest.SerializeToString(deterministic=True) + _options(message)
+
+
+def _rest_of_field(field: descriptor_pb2.FieldDescriptorProto) -> bytes:
+    rest = _options(field)
+    if field.HasField("default_value"):
+        rest += field.default_value.encode()
+    # The compiler fills it in; what follows from the name says nothing of its own.
+    return rest + (field.json_name.encode() if field.json_name != _json_name(field.name) else b"")
+
+
+def _rest_of_enum(enum: descriptor_pb2.EnumDescriptorProto) -> bytes:
+    rest = descriptor_pb2.EnumDescriptorProto(reserved_range=enum.reserved_range, reserved_name=enum.reserved_name)
+    return rest.SerializeToString(deterministic=True) + _options(enum)
+
+
+def _json_name(name: str) -> str:
+    """The name in JSON that a field has where none is given: ``page_size`` → ``pageSize``."""
+    first, *others = name.split("_")
+    return first + "".join(part[:1].upper() + part[1:] for part in others)
+
+
+__all__ = ["DecodeError", "analyse", "join", "serialized_files"]

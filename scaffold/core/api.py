@@ -2,6 +2,7 @@
 
 Names are full proto names without a leading dot (``shop.cart.v1.Cart``). Order is the order of the files, then of the
 declarations. Equality is meaning: locations and comments do not take part, so two equal Apis differ at most in those.
+``rest`` is what else a declaration says, serialized (options, defaults, reserved numbers, extensions): to be compared.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class Field:
     behaviors: tuple[str, ...] = ()
     deprecated: bool = False
     reference: str = ""
+    rest: bytes = b""
     doc: str = field(default="", compare=False)
     where: Location = field(default=NOWHERE, compare=False)
 
@@ -56,6 +58,7 @@ class EnumValue:
 
     name: str
     number: int
+    rest: bytes = b""
     doc: str = field(default="", compare=False)
 
 
@@ -66,6 +69,7 @@ class Enum:
     full_name: str
     values: tuple[EnumValue, ...]
     closed: bool = False
+    rest: bytes = b""
     file: str = field(default="", compare=False)
     doc: str = field(default="", compare=False)
     where: Location = field(default=NOWHERE, compare=False)
@@ -88,6 +92,7 @@ class Message:
     map_entry: bool = False
     resource: Resource | None = None
     deprecated: bool = False
+    rest: bytes = b""
     file: str = field(default="", compare=False)
     doc: str = field(default="", compare=False)
     where: Location = field(default=NOWHERE, compare=False)
@@ -116,6 +121,7 @@ class Method:
     server_streaming: bool = False
     idempotency: str = ""
     deprecated: bool = False
+    rest: bytes = b""
     doc: str = field(default="", compare=False)
     where: Location = field(default=NOWHERE, compare=False)
 
@@ -131,6 +137,7 @@ class Service:
 
     full_name: str
     methods: tuple[Method, ...]
+    rest: bytes = b""
     file: str = field(default="", compare=False)
     doc: str = field(default="", compare=False)
     where: Location = field(default=NOWHERE, compare=False)
@@ -150,6 +157,7 @@ class File:
     imports: tuple[str, ...] = ()
     public: tuple[str, ...] = ()
     resources: tuple[Resource, ...] = ()
+    rest: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -186,6 +194,10 @@ class Api:
     def file_by_name(self) -> Mapping[str, File]:
         """Every file by its import name."""
         return {f.name: f for f in self.files}
+
+    def services_of(self, file: str) -> tuple[str, ...]:
+        """The full names of the services that a file declares."""
+        return tuple(s.full_name for s in self.services if s.file == file)
 
     def closure(self, names: tuple[str, ...]) -> tuple[File, ...]:
         """The named files and all that they import, imports first."""

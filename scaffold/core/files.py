@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from scaffold.core import naming, pycode
 from scaffold.core.bodies import LOCAL_NAMES, Resource, Single, Words, body
 from scaffold.core.pycode import Imports
+from scaffold.core.recorded import NOTHING, Recorded, handler_names
 from scaffold.core.shapes import Kind, Shape, shape, usable_patterns
 from scaffold.core.stubs import STANDARD, StubWriter, module_names
+from scaffold.core.usages import Vocabulary
 from scaffold.core.view import (
     BodyView,
     BoundariesView,
@@ -22,6 +24,7 @@ from scaffold.core.view import (
     ComponentFiles,
     DescriptorsView,
     FileView,
+    FirstTestView,
     HandlerView,
     MainView,
     MessagesView,
@@ -57,6 +60,8 @@ DATABASES = tuple(
 # ever sent, so there are no modules for its messages.
 OPTIONS = ("buf/validate/",)
 
+_FIRST_TEST = "stub/test_handlers.py.j2"
+
 # The module of the runtime that enforces constraints; it needs a package that nobody else does.
 _ENFORCEMENT = "service/validate.py"
 
@@ -72,26 +77,40 @@ def component_files(
     settings: Settings,
     serialized: Mapping[str, bytes],
     runtime: Mapping[str, str],
+    recorded: Mapping[str, Recorded] | None = None,
 ) -> ComponentFiles:
     """Say which files a component consists of.
 
     ``serialized`` are the FileDescriptorProtos by file name, without source info; ``runtime`` the files of
-    ``templates/runtime`` that this kind takes, by path below ``gen/runtime``.
+    ``templates/runtime`` that this kind takes, by path below ``gen/runtime``; ``recorded`` what the handlers of each
+    component have been called so far.
     """
-    return _Builder(unit, api, settings, serialized, runtime).build()
+    return _Builder(unit, api, settings, serialized, runtime, recorded or {}).build()
+
+
+def vocabulary(unit: Unit, api: Api, settings: Settings, recorded: Mapping[str, Recorded]) -> Vocabulary:
+    """What a component's Python names stand for; every service of the unit and of those it uses is in the Api."""
+    return _Builder(unit, api, settings, {}, {}, recorded).vocabulary()
 
 
 class _Builder:
     """Names everything once, then makes the views from those names."""
 
     def __init__(
-        self, unit: Unit, api: Api, settings: Settings, serialized: Mapping[str, bytes], runtime: Mapping[str, str]
+        self,
+        unit: Unit,
+        api: Api,
+        settings: Settings,
+        serialized: Mapping[str, bytes],
+        runtime: Mapping[str, str],
+        recorded: Mapping[str, Recorded],
     ) -> None:
         self._unit = unit
         self._api = api
         self._settings = settings
         self._serialized = serialized
         self._runtime = runtime
+        self._recorded = recorded
         self._units = {u.name: u for u in settings.components()}
         self._services = tuple(api.service_by_name[name] for name in unit.services)
         self._used = tuple(self._units[name] for name in unit.uses)
@@ -102,8 +121,8 @@ class _Builder:
         self._modules = self._message_modules()
         self._exports: dict[str, Mapping[str, str]] = {}
         self._primary = api.packages[self._services[0].file] if self._services else ""
-        self._attributes = {s.full_name: rpc_attributes(s) for s in self._services}
-        self._folders = self._handler_folders()
+        names = handler_names(self._services, recorded.get(unit.name, NOTHING))
+        self._attributes, self._folders = names.attributes, names.folders
         self._shapes = {m.full_name: shape(api, m) for s in self._services for m in s.methods}
         self._resources = self._find_resources()
         self._has_rules = any(f.name.startswith(OPTIONS) for f in self._own_files)
@@ -115,10 +134,39 @@ class _Builder:
         files = [
             self._generated(".importlinter", "importlinter.j2", self._boundaries()),
             self._generated("tests/contract/test_contract.py", "test_contract.py.j2", self._test()),
+            # Ours while untouched: the example is one for an RPC that there is, and those change.
+            FileView(f"{unit.path}/tests/test_handlers.py", "stub", self._origin, _FIRST_TEST, self._first_test()),
             *self._handlers(),
             *self._gen(),
         ]
         return ComponentFiles(unit, tuple(files), self._skeleton())
+
+    def vocabulary(self) -> Vocabulary:
+        """What the names stand for that users import."""
+        gen = f"{self._unit.package}.gen"
+        names: dict[str, str] = {}
+        for package, module in self._modules.items():
+            exported = self._exported(package)
+            names |= {f"{gen}.messages.{module}.{name}": full for full, name in exported.items()}
+            if package == self._primary:
+                names |= {f"{gen}.api.{name}": full for full, name in exported.items()}
+        clients: dict[str, dict[str, str]] = {}
+        classes: dict[str, str] = {}
+        for used in self._used:
+            services = [self._api.service_by_name[name] for name in used.services]
+            package = self._api.packages[services[0].file] if services else ""
+            names |= {f"{gen}.clients.{used.name}.{name}": full for full, name in self._exported(package).items()}
+            classes |= {
+                f"{gen}.clients.{used.name}.{prefix}{name}": used.name
+                for name in _client_classes(services).values()
+                for prefix in ("", "Sync")
+            }
+            clients[used.name] = {
+                _client_attribute(attribute): f"{service}.{rpc}"
+                for service, attributes in self._attributes_of(used).items()
+                for rpc, attribute in attributes.items()
+            }
+        return Vocabulary(names, clients, classes)
 
     def _gen(self) -> Iterator[FileView]:
         yield self._gen_file("__init__.py", self._services)
@@ -170,16 +218,6 @@ class _Builder:
         needed |= {self._api.packages[declared[n].file] for n in seen if declared[n].file in here}
         needed.discard(STANDARD)
         return naming.unique(needed, {p: naming.module(p) for p in needed})
-
-    def _handler_folders(self) -> dict[str, str]:
-        """The first service's handlers are in ``handlers``, each further one's in a package of its own there."""
-        rest = [s.full_name for s in self._services[1:]]
-        first = {s.full_name: "handlers" for s in self._services[:1]}
-        modules = {m for name in first for m in self._attributes[name].values()}
-        wanted = {n: naming.identifier(naming.snake(_last(n))) for n in rest}
-        # A package beside a module of the same name would hide it.
-        names = naming.unique(rest, {n: f"{w}_service" if w in modules else w for n, w in wanted.items()})
-        return first | {name: f"handlers/{folder}" for name, folder in names.items()}
 
     def _find_resources(self) -> dict[str, Resource]:
         names = {s.resource for s in self._shapes.values() if s.standard}
@@ -322,14 +360,17 @@ class _Builder:
         attribute = self._attributes[method.full_name.rpartition(".")[0]][method.name]
         return pycode.fit(f"{attribute}: Callable[", (f"[{request}, {context}]", response), "]", 4)
 
+    def _attributes_of(self, used: Unit) -> Mapping[str, Mapping[str, str]]:
+        """The methods of a used component's clients: they are called like its handlers."""
+        services = [self._api.service_by_name[name] for name in used.services]
+        return handler_names(services, self._recorded.get(used.name, NOTHING)).attributes
+
     def _client(self, used: Unit) -> ClientView:
         services = tuple(self._api.service_by_name[name] for name in used.services)
         package = self._api.packages[services[0].file] if services else ""
         exported = self._exported(package)
         module = f"..messages.{self._modules.get(package, '')}"
-        classes = {
-            s.full_name: "Client" if i == 0 else f"{naming.identifier(s.name)}Client" for i, s in enumerate(services)
-        }
+        classes = _client_classes(services)
         names = (*classes.values(), *(f"Sync{name}" for name in classes.values()))
         imports = Imports(frozenset(names))
         bases = {prefix: imports.add("..runtime", f"{prefix}ServiceClient") for prefix in ("", "Sync")}
@@ -349,7 +390,7 @@ class _Builder:
         )
 
     def _client_class(self, used: Unit, service: Service, class_name: str, base: str, imports: Imports) -> ClientClass:
-        attributes = rpc_attributes(service)
+        attributes = self._attributes_of(used)[service.full_name]
         blocking = base.startswith("Sync")
         about = f"Calls {service.full_name}, without an event loop." if blocking else f"Calls {service.full_name}."
         return ClientClass(
@@ -379,10 +420,11 @@ class _Builder:
             response = f"{imports.add('collections.abc', 'Iterator' if blocking else 'AsyncIterator')}[{response}]"
         elif not blocking:
             opening, lead = "async def", "return await "
-        if attribute in _OF_EVERY_CLIENT:
-            attribute += "_"
         signature = pycode.fit(
-            f"{opening} {attribute}(", ("self", argument, "*", "timeout: float | None = None"), f") -> {response}:", 4
+            f"{opening} {_client_attribute(attribute)}(",
+            ("self", argument, "*", "timeout: float | None = None"),
+            f") -> {response}:",
+            4,
         )
         doc = method.doc or f"Calls {method.full_name}."
         return ClientMethod(signature, pycode.docstring(doc, 8), pycode.fit(f"{lead}{call}(", arguments, ")", 8))
@@ -557,7 +599,6 @@ class _Builder:
                 fields.append(f"{vendor}: {class_name}")
                 arguments.append(f"{vendor}={class_name}(settings)")
             build = pycode.exploded("return App(", tuple(arguments), ")", 4)
-        test_imports, test_body = self._first_test()
         variables = tuple(v for vendor in self._unit.vendors for v in self._settings.vendors[vendor].env)
         return SkeletonView(
             name=self._unit.name,
@@ -570,20 +611,18 @@ class _Builder:
             app_imports=imports.lines(first_party=frozenset({package})),
             app_fields=tuple(fields),
             app_build=build,
-            test_imports=test_imports,
-            test_body=test_body,
             uses=self._unit.uses,
             vendors=self._unit.vendors,
             variables=variables,
             rules=self._has_rules,
         )
 
-    def _first_test(self) -> tuple[str, str]:
+    def _first_test(self) -> FirstTestView:
         """An example of a handler's test, for an RPC that this component has."""
         package = self._unit.package
         unary = [m for s in self._services for m in s.methods if not m.client_streaming and not m.server_streaming]
         if not unary:
-            return "", ""
+            return FirstTestView("", "")
         standard = [m for m in unary if self._unit.kind == "store" and self._shapes[m.full_name].kind is Kind.GET]
         method = next(iter(standard or unary))
         service = next(s for s in self._services if method in s.methods)
@@ -623,7 +662,7 @@ class _Builder:
                 "    with pytest.raises(HandlerPending):",
                 "        " + pycode.fit(head, call, ")", 8),
             ]
-        return imports.lines(first_party=frozenset({package})), "\n".join(body)
+        return FirstTestView(imports.lines(first_party=frozenset({package})), "\n".join(body))
 
     # References.
 
@@ -695,10 +734,14 @@ _AIP = {
 }
 
 
-def rpc_attributes(service: Service) -> dict[str, str]:
-    """The Python name of each RPC of a service: of its handler's module and function, and of the client's method."""
-    names = [m.name for m in service.methods]
-    return naming.unique(names, {n: naming.identifier(naming.snake(n)) for n in names})
+def _client_attribute(attribute: str) -> str:
+    """The method of a client for an RPC's Python name."""
+    return f"{attribute}_" if attribute in _OF_EVERY_CLIENT else attribute
+
+
+def _client_classes(services: Sequence[Service]) -> dict[str, str]:
+    """The class that calls each service of a component."""
+    return {s.full_name: f"{naming.identifier(s.name)}Client" if i else "Client" for i, s in enumerate(services)}
 
 
 def _about(method: Method, shaped: Shape) -> str:

@@ -47,21 +47,27 @@ def module(package: str) -> str:
     return identifier(package.replace(".", "_").lower()) if package else "no_package"
 
 
-def unique(names: Iterable[str], convert: Mapping[str, str]) -> dict[str, str]:
-    """Give every name a converted one of its own.
+def unique(
+    names: Iterable[str],
+    convert: Mapping[str, str],
+    *,
+    kept: Mapping[str, str] | None = None,
+    taken: Iterable[str] = (),
+) -> dict[str, str]:
+    """Give every name a converted one of its own; those that are ``kept`` have theirs, ``taken`` ones nobody gets.
 
     Where several convert to the same (``GetURL`` and ``GetUrl``), the first in alphabetical order keeps it and the
     others get ``_2``, ``_3`` …: so the order of declarations decides nothing. Comparison ignores case, because files
     are named after the result and not every file system tells case apart.
     """
-    taken: set[str] = set()
-    result: dict[str, str] = {}
-    for name in sorted(set(names)):
+    result = dict(kept or {})
+    used = {name.lower() for name in (*taken, *result.values())}
+    for name in sorted(set(names) - set(result)):
         wanted, candidate, count = convert[name], convert[name], 1
-        while candidate.lower() in taken:
+        while candidate.lower() in used:
             count += 1
             candidate = f"{wanted}_{count}"
-        taken.add(candidate.lower())
+        used.add(candidate.lower())
         result[name] = candidate
     return result
 

@@ -5,20 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jinja2 import BaseLoader, Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined
 
 from scaffold.core import stamp
 
 if TYPE_CHECKING:
+    from jinja2 import BaseLoader, BytecodeCache
+
     from scaffold.core.view import FileView, Owner
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file that should exist: POSIX path from the workspace, content, whose it is, what it was made from."""
+    """A file that should exist: POSIX path from the workspace, content, whose it is, what it was made from.
+
+    Without content it is known to stand there as it should (``shell/memory.py``).
+    """
 
     path: str
-    content: bytes
+    content: bytes | None
     owner: Owner
     origin: str
     rpc: str = ""
@@ -27,11 +32,20 @@ class Artifact:
 class Renderer:
     """Renders and stamps files. One of them serves a whole run: a template is compiled once."""
 
-    def __init__(self, loader: BaseLoader) -> None:
-        """``loader`` knows the templates of ``templates/generated`` by their path, those of ``templates/stub`` under `stub/`."""
+    def __init__(self, loader: BaseLoader, compiled: BytecodeCache | None = None) -> None:
+        """``loader`` knows the templates of ``templates/generated`` by their path, those of ``templates/stub`` under `stub/`.
+
+        ``compiled`` has templates that an earlier run has compiled.
+        """
         # No HTML escaping: what comes from a proto has been escaped for Python, where it was laid out.
         self._environment = Environment(
-            loader=loader, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined
+            loader=loader,
+            bytecode_cache=compiled,
+            auto_reload=False,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+            undefined=StrictUndefined,
         )
 
     def artifact(self, file: FileView) -> Artifact:

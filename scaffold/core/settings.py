@@ -7,12 +7,13 @@ import tomllib
 from dataclasses import dataclass
 from datetime import date  # noqa: TC003 - pydantic looks at it
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from scaffold.core import naming
+from scaffold.core import markers, naming
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError, Severity
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 FILE = "scaffold.toml"
 Kind = Literal["store", "process"]
 Orm = Literal["django", "sqlalchemy"]
+# The table that holds the components of a kind.
+TABLES: dict[Kind, str] = {"store": "stores", "process": "processes"}
+# What the name of a component begins with where it is told from the name of an RPC: ``stores.cart``.
+SECTIONS = tuple(f"{table}." for table in TABLES.values())
 
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m)\Z")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
@@ -170,15 +175,44 @@ class Settings(_Table):
 
     def components(self) -> tuple[Unit, ...]:
         """Every store, then every process, as written; also those that are external."""
-        return tuple(self._units())
+        return self._components
 
     def own(self) -> tuple[Unit, ...]:
         """The components that are made here."""
-        return tuple(unit for unit in self._units() if not unit.external)
+        return tuple(unit for unit in self._components if not unit.external)
+
+    def concerning(self, unit: Unit) -> Settings:
+        """The settings as far as one component can see them.
+
+        Of those that it does not use there is only the name: its own files say whom it must not import.
+        """
+        near = {unit.name, *unit.uses}
+        stores = {n: s if n in near else Store(proto=[], external=s.external) for n, s in self.stores.items()}
+        processes = {n: p if n in near else Process(proto=[], external=p.external) for n, p in self.processes.items()}
+        vendors = {name: self.vendors[name] for name in unit.vendors}
+        return self._with(stores=stores, processes=processes, vendors=vendors, acls={})
+
+    def with_services(self, services: Mapping[str, tuple[str, ...]]) -> Settings:
+        """The settings in which every component names its services."""
+        stores = {n: s.model_copy(update={"services": list(services[n])}) for n, s in self.stores.items()}
+        processes = {n: p.model_copy(update={"services": list(services[n])}) for n, p in self.processes.items()}
+        return self._with(stores=stores, processes=processes)
+
+    def with_layers(self, services: Mapping[str, tuple[str, ...]]) -> Settings:
+        """The settings in which every anti-corruption layer names its services."""
+        return self._with(acls={n: a.model_copy(update={"services": list(services[n])}) for n, a in self.acls.items()})
+
+    def _with(self, **tables: object) -> Settings:
+        """A copy with other tables; ``model_copy`` would bring along the components of before."""
+        return self.model_construct(**(dict(self) | tables))
+
+    @cached_property
+    def _components(self) -> tuple[Unit, ...]:
+        return tuple(self._units())
 
     def adapters(self) -> tuple[Adapter, ...]:
         """Every anti-corruption layer, as written."""
-        known = {unit.name: unit for unit in self._units()}
+        known = {unit.name: unit for unit in self._components}
         return tuple(self._adapter(name, table, known.get(name)) for name, table in self.acls.items())
 
     @staticmethod
@@ -288,7 +322,7 @@ def load(text: str, version: str, path: str = FILE) -> Settings:
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ScaffoldError(_syntax(error, text, path)) from None
+        raise ScaffoldError(markers.conflict(path, text) or _syntax(error, text, path)) from None
     # The version comes first: another version may well know keys that this one does not.
     pinned = raw.get("scaffold")
     if isinstance(pinned, str) and pinned != f"=={version}":
@@ -299,6 +333,11 @@ def load(text: str, version: str, path: str = FILE) -> Settings:
         raise ScaffoldError(*(_invalid(dict(e), places) for e in error.errors(include_url=False))) from None
     ScaffoldError.raise_if(_check(settings, places))
     return settings
+
+
+def place(text: str, *keys: str) -> Location:
+    """Where a key stands in scaffold.toml's text, or the nearest table around it."""
+    return _Places(text, FILE).find(*keys)
 
 
 def notes(settings: Settings, path: str = FILE, text: str = "") -> tuple[Diagnostic, ...]:

@@ -55,6 +55,14 @@ def read(text: str) -> Mark:
     return Mark.NONE
 
 
+def of(content: bytes) -> Mark:
+    """What the stamp of a file's bytes says; NONE for what is no text."""
+    try:
+        return read(content.decode())
+    except UnicodeDecodeError:
+        return Mark.NONE
+
+
 def _normal(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
 

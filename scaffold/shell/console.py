@@ -6,18 +6,24 @@ import difflib
 import json
 import os
 import sys
+from itertools import zip_longest
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from scaffold.core.diagnostics import Diagnostic
+    from scaffold.core.evolve import Evolution, Item, Section
+    from scaffold.core.lines import Line
     from scaffold.core.plan import Change, Plan
 
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 _SEVERITY = {"error": "red", "warning": "yellow", "note": "cyan"}
-_MARKS = {"create": "+", "update": "~", "delete": "-", "conflict": "!", "orphan": "?"}
-_ACTION = {"create": "green", "update": "yellow", "delete": "red", "conflict": "red", "orphan": "red"}
+_MARKS = {"create": "+", "update": "~", "delete": "-", "move": ">", "attic": "^", "conflict": "!", "orphan": "?"}
+_ACTION = {
+    "create": "green", "update": "yellow", "delete": "red", "move": "cyan", "attic": "cyan", "conflict": "red",
+    "orphan": "red",
+}  # fmt: skip
 
 
 def colourful(stream: TextIO) -> bool:
@@ -41,15 +47,154 @@ def say(text: str = "", stream: TextIO | None = None) -> None:
 
 
 def show_diagnostics(diagnostics: Iterable[Diagnostic], stream: TextIO | None = None) -> None:
-    """Print diagnostics, one or two lines each: ``file:line:col: slug: message`` and the remedy."""
+    """Print diagnostics: ``file:line:col: slug: message``, and below it the remedy, once for several that share it."""
     stream = stream or sys.stderr
-    for d in diagnostics:
+    found = tuple(diagnostics)
+    for d, after in zip_longest(found, found[1:]):
         place = f"{d.where}: " if d.where else ""
         slug = style(d.slug, _SEVERITY[d.severity.value], stream)
         prefix = "" if d.severity.value == "error" else f"{d.severity.value}: "
         say(printable(f"{place}{prefix}") + slug + printable(f": {d.message}"), stream)
-        if d.remedy:
+        if d.remedy and (after is None or (after.slug, after.remedy) != (d.slug, d.remedy)):
             say(printable(f"  help: {d.remedy}"), stream)
+
+
+_WORDS = {
+    "reorder": "order", "stream": "streams", "retype": "type", "renumber": "number", "option": "options",
+    "comment": "comments",
+}  # fmt: skip
+_INDENT = " " * 10
+_TITLE = 66  # how wide a change's title is, where its place follows
+_TESTS_SHOWN = 3
+
+
+def show_evolution(evolution: Evolution | None, *, short: bool = False) -> None:
+    """Print what changed in the APIs, component by component, and the lines of the user's that it touches.
+
+    ``short`` leaves out what asks for nothing: what was only added, the lines that only name what changed.
+    """
+    if evolution is None or not evolution.sections:
+        return
+    sections = [section for section in evolution.sections if not short or _asks(section)]
+    if not short:
+        items = [item for section in sections for item in section.items]
+        places = sorted({item.difference.where.path for item in items} - {""})
+        where = f"{len(places)} protos" if len(places) > 1 else "".join(places) or "the protos"
+        say(f"{_count(items, 'change')} in {printable(where)} since the last regen")
+    for number, section in enumerate(sections):
+        if number or not short:
+            say()
+        _show_section(section, short)
+    if sections:
+        say()
+
+
+def _asks(section: Section) -> bool:
+    """Whether there is something to do in a component."""
+    return bool(section.edits) or any(_is_asked(item) for item in section.items)
+
+
+def _is_asked(item: Item) -> bool:
+    return bool(item.moves or item.commands or (item.edit and item.lines))
+
+
+def _show_section(section: Section, short: bool) -> None:
+    out = sys.stdout
+    uses = f", uses {', '.join(section.uses)}" if section.uses else ""
+    say(f"{style(section.name, 'bold', out)} ({section.kind}{uses})")
+    for item in section.items:
+        if not short or _is_asked(item):
+            _show_item(section, item, short)
+    if section.edits:
+        _show_edits("", section.name, section.edits, "  ")
+
+
+def _show_item(section: Section, item: Item, short: bool) -> None:
+    word = "rename?" if item.proposed else _WORDS.get(item.difference.what, item.difference.what)
+    colour = {"add": "green", "remove": "red", "rename?": "yellow"}.get(word, "cyan")
+    title, where = printable(item.title), item.difference.where
+    # The file's own name is enough: the first line says where it is.
+    place = printable(f"   {where.path.rpartition('/')[2]}:{where.line}") if where.line else ""
+    say(f"  {style(f'{word:<7}', colour, sys.stdout)} {title:<{_TITLE}}{place}".rstrip())
+    if item.why:
+        _say_below(f"why: {item.why}")
+    for text in () if short else (*item.notes, item.rows):
+        if text:
+            _say_below(text)
+    if item.commands:
+        _say_below(f"do it:      {item.commands[0]}")
+    for move in item.moves:
+        way = f"{_short_path(move.source)} -> {_short_path(move.target)}   your {_count(move.lines, 'line')}, byte for byte"
+        _say_below(f"{'  moves    ' if item.commands else 'moves'} {way}")
+    if item.edit and item.lines:
+        _show_edits("then " if item.moves else "", section.name, item.lines, _INDENT + "  " * bool(item.commands))
+    elif not short and (item.lines or item.callers):
+        _show_uses(item)
+    if item.commands:
+        _say_below(f"or not:     {item.commands[1]}    (an orphan and a new stub)")
+
+
+def _say_below(text: str) -> None:
+    say(_INDENT + printable(text))
+
+
+def _show_uses(item: Item) -> None:
+    """The lines that only name what changed, shortly: nothing has to be done about them."""
+    parts = [_listed(item.lines)] if item.lines else []
+    if not item.edit:
+        parts += [f"{caller.component}: {_listed(caller.lines)}" for caller in item.callers]
+    if parts:
+        _say_below(f"uses {item.about}, at least: {'; '.join(parts)}")
+
+
+def _listed(lines: Sequence[Line]) -> str:
+    """``handlers/add_item.py:15, 18, tests/test_handlers.py:9``."""
+    files: dict[str, list[str]] = {}
+    for line in lines:
+        files.setdefault(_short_path(line.path), []).append(str(line.line))
+    return ", ".join(f"{path}:{', '.join(numbers)}" for path, numbers in files.items())
+
+
+def _show_edits(lead: str, name: str, lines: Sequence[Line], indent: str) -> None:
+    """The lines to edit, at least; of a file of tests the first ones, since the tests themselves will tell."""
+    if any(line.at_start for line in lines):
+        what = f"or {name} will not start"
+    elif all(_short_path(line.path).startswith("tests/") for line in lines):
+        what = "or the tests fail"
+    else:
+        what = "or they fail when they run"
+    say(f"{indent}{lead}edit at least these, {what}:")
+    width = max(len(f"{_short_path(line.path)}:{line.line}") for line in lines)
+    shown: dict[str, int] = {}
+    for line in lines:
+        path = _short_path(line.path)
+        shown[path] = shown.get(path, 0) + 1
+        if not path.startswith("tests/") or shown[path] <= _TESTS_SHOWN:
+            text = " ".join(line.text.split())
+            say(f"{indent}  " + printable(f"{f'{path}:{line.line}':<{width}}   {text}"))
+    for path, count in shown.items():
+        if path.startswith("tests/") and count > _TESTS_SHOWN:
+            say(f"{indent}  " + printable(f"{path}   and {_count(count - _TESTS_SHOWN, 'line')} more"))
+
+
+def _count(what: Sequence[object] | int, noun: str) -> str:
+    number = what if isinstance(what, int) else len(what)
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _short_path(path: str) -> str:
+    """A file of a component without the way to it: `handlers/get_cart.py`, `tests/test_handlers.py`."""
+    _, found, rest = path.partition("/src/")
+    if found:
+        return rest.partition("/")[2]
+    _, found, rest = path.partition("/tests/")
+    return f"tests/{rest}" if found else path
+
+
+def decisions(plan: Plan) -> tuple[Diagnostic, ...]:
+    """What has to be decided, without the renames: those stand where they are shown, with what they touch."""
+    shown = set(plan.evolution.decisions) if plan.evolution else set()
+    return tuple(d for d in plan.open if d not in shown)
 
 
 def show_changes(plan: Plan, *, diff: bool = False) -> None:
@@ -62,13 +207,15 @@ def show_changes(plan: Plan, *, diff: bool = False) -> None:
     for change in plan.changes:
         if change.action == "keep":
             continue
-        if change.owner == "generated" and not diff and change.action in ("create", "update", "delete"):
+        if change.owner == "generated" and not diff and change.action != "conflict" and not change.archived:
             key = (_component(change.path), change.action)
             folders[key] = folders.get(key, 0) + 1
             continue
         mark = style(_MARKS[change.action], _ACTION[change.action], out)
         whose = {"generated": "", "stub": "   (yours once edited)", "yours": "   (yours)"}[change.owner]
-        say(f"{mark} {printable(change.path)}{style(whose, 'dim', out)}")
+        come = f"{change.source} -> " if change.source else ""
+        gone = "   -> attic" if change.archived else ""
+        say(f"{mark} {printable(f'{come}{change.path}')}{style(whose + gone, 'dim', out)}")
         if diff:
             _show_diff(change)
     for (folder, action), count in folders.items():
@@ -97,18 +244,28 @@ def counts(plan: Plan) -> str:
         "create": "created",
         "update": "updated",
         "delete": "deleted",
+        "move": "moved",
+        "attic": "to the attic",
         "conflict": "in conflict",
         "orphan": "orphaned",
     }
     numbers = {a: sum(c.action == a for c in plan.changes) for a in (*words, "keep")}
     parts = [f"{numbers[a]} {word}" for a, word in words.items() if numbers[a]]
-    return ", ".join([*parts, f"{numbers['keep']} unchanged"])
+    said = ", ".join([*parts, f"{numbers['keep']} unchanged"])
+    return f"{said}; {_count(plan.decisions, 'decision')} needed" if plan.decisions else said
 
 
 def plan_json(plan: Plan) -> str:
     """The plan for programs: changes, decisions and notes; contents are left out."""
     changes = [
-        {"path": c.path, "action": c.action, "owner": c.owner, "origin": c.origin}
+        {
+            "path": c.path,
+            "action": c.action,
+            "owner": c.owner,
+            "origin": c.origin,
+            "source": c.source,
+            "attic": c.archived,
+        }
         for c in plan.changes
         if c.action != "keep"
     ]
@@ -117,11 +274,52 @@ def plan_json(plan: Plan) -> str:
         {
             "changes": changes,
             "unchanged": unchanged,
-            "decisions": diagnostics_data((*plan.conflicts, *plan.orphans)),
+            "decisions": diagnostics_data(plan.open),
             "notes": diagnostics_data(plan.notes),
+            "evolution": [_section_data(section) for section in plan.evolution.sections] if plan.evolution else [],
         },
         indent=2,
     )
+
+
+def _section_data(section: Section) -> dict[str, object]:
+    return {
+        "component": section.name,
+        "kind": section.kind,
+        "uses": list(section.uses),
+        "items": [_item_data(item) for item in section.items],
+        "edits": _lines_data(section.edits),
+    }
+
+
+def _item_data(item: Item) -> dict[str, object]:
+    difference = item.difference
+    return {
+        "what": difference.what,
+        "kind": difference.kind,
+        "before": difference.before,
+        "after": difference.after,
+        "detail": difference.detail,
+        "path": difference.where.path,
+        "line": difference.where.line,
+        "title": item.title,
+        "breaks": difference.breaks,
+        "notes": list(item.notes),
+        "rows": item.rows,
+        "stored": difference.reads.name.lower() if item.rows and difference.reads is not None else "",
+        "edit": item.edit,
+        "lines": _lines_data(item.lines),
+        "callers": [{"component": c.component, "lines": _lines_data(c.lines)} for c in item.callers],
+        "why": item.why,
+        "along": list(item.along),
+        "moves": [{"from": m.source, "to": m.target, "lines": m.lines} for m in item.moves],
+        "proposed": item.proposed,
+        "commands": list(item.commands),
+    }
+
+
+def _lines_data(lines: Iterable[Line]) -> list[dict[str, object]]:
+    return [{"path": x.path, "line": x.line, "text": x.text, "at_start": x.at_start} for x in lines]
 
 
 def diagnostics_data(diagnostics: Iterable[Diagnostic]) -> list[dict[str, object]]:

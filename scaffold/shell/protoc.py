@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from scaffold.core import markers
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError, Severity
 
 if TYPE_CHECKING:
@@ -132,6 +133,19 @@ def known(roots: Sequence[tuple[str, Path]]) -> tuple[str, ...]:
     return tuple(sorted({f.relative_to(folder).as_posix() for _, folder in roots for f in folder.rglob("*.proto")}))
 
 
+def declaring(service: str, roots: Sequence[tuple[str, Path]]) -> str:
+    """The import name of the proto under the roots that declares a service, by its full name; empty where none does."""
+    package, _, name = service.rpartition(".")
+    declared = re.compile(rf"^\s*service\s+{re.escape(name)}\b", re.MULTILINE)
+    of_package = re.compile(rf"^\s*package\s+{re.escape(package)}\s*;", re.MULTILINE) if package else re.compile("")
+    for _, folder in roots:
+        for file in sorted(folder.rglob("*.proto")):
+            text = _read(file)
+            if declared.search(text) and of_package.search(text):
+                return file.relative_to(folder).as_posix()
+    return ""
+
+
 def shadowed(roots: Sequence[tuple[str, Path]]) -> tuple[Diagnostic, ...]:
     """A note for each copy of an installed proto under the roots: it is not read."""
     found = []
@@ -169,11 +183,13 @@ def _captured_stderr() -> Iterator[Callable[[], str]]:
 
 
 def _diagnostics(text: str, roots: Sequence[tuple[str, Path]]) -> list[Diagnostic]:
+    if merging := list(_conflicts(roots)):
+        return merging  # what the compiler makes of the markers helps nobody
     lines = [line for line in text.splitlines() if line.strip() and not _LOGGED.match(line)]
     found = [d for line in lines if (d := _diagnostic(line, roots)) is not None]
     # What a broken import declares is undefined to those who import it: that is said where it is broken.
     declared = _declared(roots)
-    broken = {_written(m["file"], roots) for line in lines if "had errors" in line and (m := _COMPLAINT.match(line))}
+    broken = {written(m["file"], roots) for line in lines if "had errors" in line and (m := _COMPLAINT.match(line))}
     found = [d for d in found if not (d.slug == "unknown-type" and _repeats(d, broken, declared))]
     # "Import was not found or had errors" only repeats what was said about the imported file.
     missing = {d.message for d in found if d.slug == "missing-import"}
@@ -184,6 +200,16 @@ def _diagnostics(text: str, roots: Sequence[tuple[str, Path]]) -> list[Diagnosti
     ]
     unique = list(dict.fromkeys(rest))
     return unique or [Diagnostic("proto-invalid", text.strip() or "the compiler failed", None, "mend the proto")]
+
+
+def _conflicts(roots: Sequence[tuple[str, Path]]) -> Iterator[Diagnostic]:
+    """The merge conflicts in the protos under the roots."""
+    for written, folder in roots:
+        for file in sorted(folder.rglob("*.proto")):
+            path = file.relative_to(folder).as_posix()
+            text = file.read_text(encoding="utf-8", errors="replace")
+            if found := markers.conflict(path if written == "." else f"{written}/{path}", text):
+                yield found
 
 
 def _repeats(diagnostic: Diagnostic, broken: set[str], declared: Mapping[str, str]) -> bool:
@@ -199,7 +225,7 @@ def _diagnostic(line: str, roots: Sequence[tuple[str, Path]]) -> Diagnostic | No
     message = match["message"].strip()
     if message.startswith("warning:"):
         return None
-    where = Location(_written(match["file"], roots), int(match["line"] or 0), int(match["column"] or 0))
+    where = Location(written(match["file"], roots), int(match["line"] or 0), int(match["column"] or 0))
     if undefined := _UNDEFINED.search(message):
         name = undefined["name"]
         return Diagnostic("unknown-type", f'"{name}" is not defined', where, _similar_type(name, roots))
@@ -222,7 +248,7 @@ def _diagnostic(line: str, roots: Sequence[tuple[str, Path]]) -> Diagnostic | No
     return Diagnostic("proto-invalid", message.rstrip("."), where, "mend the proto: nothing was generated")
 
 
-def _written(name: str, roots: Sequence[tuple[str, Path]]) -> str:
+def written(name: str, roots: Sequence[tuple[str, Path]]) -> str:
     """An import name as the path that a user would open."""
     for written, folder in roots:
         if (folder / name).is_file():

@@ -8,34 +8,36 @@ descriptors, the real ``gen/__init__.py``, the final list.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
-import sys
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from scaffold.core import stamp
+from scaffold.core import attic, stamp
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
 from scaffold.core.plan import Change, Listed, Plan, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
 SETTINGS = "scaffold.toml"
 STATE = ".scaffold"
 LIST = f"{STATE}/files"
 CACHE = f"{STATE}/cache"
-STAT_CACHE = f"{CACHE}/stat.json"
 
-# A file's time can be this much behind the clock.
-_CLOCK_NS = 10_000_000
-
-_OWNERS = ("generated", "stub", "yours")
+# From the owner that allows least: a file of the user's is never deleted.
+_OWNERS = ("yours", "stub", "generated")
+# Folders that tools fill and empty as they like.
+_CACHES = (
+    "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".import_linter_cache", ".venv", ".git",
+)  # fmt: skip
+_NOT_SOURCE = ("__pycache__", "node_modules", "site-packages")
 _LIST_HEADER = "# Every path that scaffold has written: path, owner, RPC. Kept by scaffold; merges by union.\n"
 _GUARD = """raise ImportError(
-    "this gen/ is half written: a regeneration was interrupted; run `scaffold regen` to finish it"
+    "this gen/ is half written: a regeneration was interrupted; run `{command}` to finish it"
 )
 """
 
@@ -69,29 +71,117 @@ class Workspace:
         return tuple((name.rstrip("/") or ".", self.root / name) for name in names)
 
     def listed(self) -> dict[str, Listed]:
-        """The list of every path ever written; unreadable lines are left out."""
+        """The list of every path ever written. Raises ScaffoldError for lines that scaffold would not write."""
+        if problems := self._outside([LIST]):
+            raise ScaffoldError(*problems)
         file = self.root / LIST
         if not file.is_file():
             return {}
-        found = {}
-        for line in _read_text(file, LIST).splitlines():
-            path, owner, rpc = (*line.split("\t"), "", "")[:3]
-            if path and not path.startswith("#") and owner in _OWNERS:
-                found[path] = Listed(path, owner, rpc)  # type: ignore[arg-type]  # checked against _OWNERS
-        return found
+        return dict(_entries(_read_text(file, LIST)))
 
-    def snapshot(self, wanted: Iterable[str]) -> Snapshot:
-        """What is on disk at the wanted and at the listed paths."""
-        listed = self.listed()
-        return Snapshot({path: self._bytes(path) for path in sorted({*wanted, *listed})}, listed)
+    def read(self, paths: Iterable[str]) -> dict[str, bytes | None]:
+        """The bytes at paths (None: absent). Raises ScaffoldError where one leads out of the workspace."""
+        paths = sorted(paths)
+        ScaffoldError.raise_if(self._outside(paths))
+        return {path: self._bytes(path) for path in paths}
+
+    def snapshot(self, wanted: Iterable[str], standing: AbstractSet[str] = frozenset()) -> Snapshot:
+        """What is on disk at the wanted and at the listed paths; those that are known to be ``standing`` are not read.
+
+        Raises ScaffoldError where a folder on the way is a link out of the workspace, and where a wanted path differs
+        from one that exists by upper and lower case only.
+        """
+        listed, wanted = self.listed(), set(wanted)
+        ScaffoldError.raise_if(self._outside(standing))
+        files = self.read({*wanted, *listed} - standing)
+        ScaffoldError.raise_if(self._by_case_only(path for path in sorted(wanted - standing) if files[path] is None))
+        return Snapshot(files, listed)
 
     def _bytes(self, path: str) -> bytes | None:
+        file = f"{self.root}/{path}"  # there are thousands of them, and pathlib takes twice as long
         try:
-            return (self.root / path).read_bytes()
+            if os.path.islink(file) and self._leads_out(Path(file)):  # noqa: PTH114
+                # What is outside is not read: of a link that leads there, the bytes are where it points.
+                return os.fsencode(Path(file).readlink())
+            with open(file, "rb") as stream:  # noqa: PTH123
+                return stream.read()
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise ScaffoldError(_refused(path, error, "read")) from error
+
+    def _leads_out(self, link: Path) -> bool:
+        return not link.resolve().is_relative_to(self.root.resolve())
+
+    def _outside(self, paths: Iterable[str]) -> list[Diagnostic]:
+        """A diagnostic for each folder on the way to a path that is a link to somewhere else."""
+        seen: dict[Path, bool] = {self.root: False}
+
+        def leads_out(folder: Path) -> bool:
+            if folder not in seen:
+                out = leads_out(folder.parent)
+                seen[folder] = out or (folder.is_symlink() and self._leads_out(folder))
+            return seen[folder]
+
+        for folder in {path.rpartition("/")[0] for path in paths}:
+            leads_out(self.root / folder)
+        links = (f for f, out in seen.items() if out and not seen[f.parent])
+        return [_leads_outside(folder.relative_to(self.root).as_posix()) for folder in sorted(links)]
+
+    def _by_case_only(self, absent: Iterable[str]) -> Iterator[Diagnostic]:
+        """A diagnostic for each existing path that an absent one would be on a disk that does not tell case apart."""
+        there: dict[Path, list[str]] = {}
+        said: set[str] = set()
+        for path in absent:
+            folder = self.root
+            for part in PurePosixPath(path).parts:
+                if folder not in there:
+                    there[folder] = [f.name for f in folder.iterdir()] if folder.is_dir() else []
+                if part not in there[folder]:
+                    like = next((name for name in there[folder] if name.casefold() == part.casefold()), None)
+                    found = (folder / like).relative_to(self.root).as_posix() if like else ""
+                    if found and found not in said:
+                        said.add(found)
+                        yield _by_case(found, (folder / part).relative_to(self.root).as_posix())
+                    break
+                folder /= part
+
+    def strangers(self, folder: str) -> tuple[str, ...]:
+        """The files below a folder that are not listed: somebody else's. Links are not followed; caches are nobody's."""
+        listed = self.listed()
+        found = []
+        for top, folders, files in os.walk(self.root / folder):
+            place = Path(top).relative_to(self.root)
+            links = [name for name in folders if (Path(top) / name).is_symlink()]
+            folders[:] = sorted(name for name in folders if name not in (*_CACHES, *links))
+            found += [(place / name).as_posix() for name in (*files, *links)]
+        return tuple(sorted(path for path in found if path not in listed))
+
+    def python_files(self, folder: str) -> dict[str, bytes]:
+        """The Python files below a folder that are no tool's: hidden folders, environments and links are left out."""
+        found: dict[str, bytes] = {}
+        for place, folders, names in os.walk(self.root / folder):
+            if "pyvenv.cfg" in names:
+                folders.clear()
+                continue
+            folders[:] = sorted(f for f in folders if not f.startswith(".") and f not in _NOT_SOURCE)
+            base = Path(place)
+            for name in sorted(names):
+                file = base / name
+                if name.endswith(".py") and not file.is_symlink():
+                    path = file.relative_to(self.root).as_posix()
+                    if (content := self._bytes(path)) is not None:
+                        found[path] = content
+        return found
+
+    def named(self, path: str, start: Path) -> str:
+        """A path that the user typed in a folder, as this workspace calls it: from its root, as every message has it.
+
+        One from the root is taken as it is, wherever it is typed: it was copied from a message.
+        """
+        if os.path.lexists(self.root / path) or not os.path.lexists(start / path):
+            return os.path.normpath(path)
+        return Path(os.path.relpath(start.resolve() / path, self.root)).as_posix()
 
     def exists(self, path: str) -> bool:
         """Whether there is anything at a path."""
@@ -128,70 +218,107 @@ class Workspace:
         Raises ScaffoldError before anything is changed where a folder refuses the write. Whatever fails later leaves a
         tree that the next run completes.
         """
-        steps = list(self._steps(plan, settings))
+        steps = [*self._archive(plan), *self._steps(plan, settings)]
+        ScaffoldError.raise_if(self._outside(step.path for step in steps))
         if steps:
-            _Writer(self.root).run(steps)
+            _Writer(self.root).run(steps, lambda: self._changed_since(plan))
 
-    def _steps(self, plan: Plan, settings: str | None) -> Iterator[tuple[str, bytes | None]]:
-        """Path and new bytes (None: delete), in the order in which they have to reach the disk."""
+    def _changed_since(self, plan: Plan) -> Iterator[Diagnostic]:
+        """A diagnostic for each file that is to be replaced or taken away and is not what the plan was made from."""
+        for change in plan.writes:
+            if change.action == "move" and change.after is not None and self._bytes(change.source) != change.after:
+                yield _changed(change.source)
+            if self._bytes(change.path) != change.before:
+                yield _changed(change.path)
+
+    def _archive(self, plan: Plan) -> Iterator[_Step]:
+        """Copies for the attic of everything that a plan takes away, and a note about them: all of it comes first."""
+        if not plan.archived:
+            return
+        entry = self.entry_for(plan)
+        for change in plan.archived:
+            assert change.before is not None  # nobody archives what is not there
+            yield _Step(entry.place(change.path), change.before, like=change.path, durable=True)
+        yield _Step(entry.place(attic.ABOUT), attic.about(entry, plan, self.listed()), durable=True)
+
+    def entry_for(self, plan: Plan) -> attic.Entry:
+        """The entry that a plan's archive goes into: a new one, or the one that an interrupted run has begun."""
+        entries = self.attic()
+        last = max(entries, key=lambda e: e.number, default=attic.Entry(0, "", ""))
+        if (last.verb, last.name) == (plan.verb, plan.name) and self._holds(last, plan):
+            return last
+        return attic.Entry(last.number + 1, plan.verb, plan.name)
+
+    def _holds(self, entry: attic.Entry, plan: Plan) -> bool:
+        """Whether an entry has all that a plan archives, or was never finished: then nothing else has been touched yet."""
+        if not (self.root / entry.place(attic.ABOUT)).is_file():
+            return True
+        return all(self._bytes(entry.place(c.path)) == c.before for c in plan.archived)
+
+    def attic(self) -> tuple[attic.Entry, ...]:
+        """The entries of the attic, by number."""
+        top = self.root / attic.FOLDER
+        found = []
+        for folder in sorted(top.iterdir()) if top.is_dir() else ():
+            files = [f.relative_to(folder).as_posix() for f in folder.rglob("*") if f.is_file() or f.is_symlink()]
+            note = folder / attic.ABOUT
+            text = note.read_bytes().decode(errors="replace") if note.is_file() else ""
+            if entry := attic.entry_of(folder.name, files, text):
+                found.append(entry)
+        return tuple(sorted(found, key=lambda e: (e.number, e.folder)))
+
+    def _steps(self, plan: Plan, settings: str | None) -> Iterator[_Step]:
+        """What is written, deleted and moved, in the order in which it has to reach the disk."""
         writes = plan.writes
         before, after = self.listed(), {entry.path: entry for entry in plan.listing}
         final = _list_text(after.values())
-        # A file of the user's that is listed and absent counts as deleted by them: those that are about to be made are
-        # listed afterwards only. (No plan ever wants a starter proto again.)
-        new = {c.path for c in writes if c.owner == "yours" and c.action == "create" and not c.path.endswith(".proto")}
+        # A file that is made once, is listed and absent counts as deleted by the user: those that are about to be made
+        # are listed afterwards only. (No plan ever wants a starter proto again.)
+        new = {c.path for c in writes if c.action == "create" and _made_once(c) and not c.path.endswith(".proto")}
         if writes or settings is not None:
             union = _list_text({**before, **{path: e for path, e in after.items() if path not in new}}.values())
             if union != final:
-                yield LIST, union
+                yield _Step(LIST, union)
         # A proto has to be there before the settings name it.
         protos = [c for c in writes if c.path.endswith(".proto")]
-        yield from ((c.path, c.after) for c in protos)
+        yield from (_Step(c.path, c.after) for c in protos)
         if settings is not None:
-            yield SETTINGS, settings.encode()
+            yield _Step(SETTINGS, settings.encode())
         guards = _half_written(plan)
+        guard = _GUARD.format(command=plan.command)
         for gen in guards:
             path = f"{gen}/__init__.py"
-            yield path, stamp.generated(path, "an interrupted regeneration", _GUARD).encode()
+            yield _Step(path, stamp.generated(path, "an interrupted regeneration", guard).encode())
         held = {f"{gen}/{name}" for gen in guards for name in ("__init__.py", "descriptors.py")}
         held |= {c.path for c in protos}
-        yield from ((c.path, c.after if c.action != "delete" else None) for c in writes if c.path not in held)
+        # What is moved leaves its place before anything is made there.
+        yield from (_Step(c.path, source=c.source) for c in plan.moves)
+        yield from (_Step(c.path, c.after) for c in writes if c.path not in held and c.action != "move")
         by_path = {c.path: c for c in plan.changes}
         for gen in guards:
             descriptors = by_path.get(f"{gen}/descriptors.py")
-            if descriptors is not None and descriptors.action in ("create", "update", "delete"):
-                yield descriptors.path, descriptors.after
+            if descriptors is not None and descriptors in writes:
+                yield _Step(descriptors.path, descriptors.after)
             init = by_path.get(f"{gen}/__init__.py")
-            yield f"{gen}/__init__.py", init.after if init is not None else None
+            kept = init is not None and init.action == "keep"
+            content = self._bytes(f"{gen}/__init__.py") if kept else init.after if init else None
+            yield _Step(f"{gen}/__init__.py", content)
         if not (self.root / LIST).is_file() or _list_text(before.values()) != final or writes:
-            yield LIST, final
+            yield _Step(LIST, final)
 
-    # The stat cache: what an unchanged `regen` is answered from (scaffold/__main__.py).
 
-    def remember(self, inputs: Sequence[Path], plan: Plan, version: str, begun: int) -> None:
-        """Note size and mtime of everything that went in and came out, so that an unchanged run need not start.
+@dataclass(frozen=True)
+class _Step:
+    """One write: new bytes, or none (it is deleted), or the file ``source`` moves here.
 
-        ``begun`` is when the run began, in nanoseconds: of an input that has changed since, nobody knows which version
-        was read, and nothing is noted.
-        """
-        outputs = [self.root / entry.path for entry in plan.listing]
-        files = {str(p): _stat(p) for p in sorted({*inputs, *outputs, self.root / LIST})}
-        if any(status and status[1] > begun - _CLOCK_NS for status in map(_stat, inputs)):
-            self.forget()
-            return
-        # The paths are absolute: a copy of the workspace must not be answered from the original.
-        made_by = {"root": str(self.root), "version": version, "python": sys.version}
-        note = {**made_by, "count": len(plan.listing), "files": files}
-        target = self.root / STAT_CACHE
-        with contextlib.suppress(OSError):  # only a cache: the next run just takes longer
-            target.parent.mkdir(parents=True, exist_ok=True)
-            temporary = target.with_suffix(".tmp")
-            temporary.write_text(json.dumps(note), encoding="utf-8")
-            temporary.replace(target)
+    ``like`` is a file whose mode it takes. A ``durable`` one is on the disk before the first step that is not.
+    """
 
-    def forget(self) -> None:
-        """Drop the stat cache."""
-        (self.root / STAT_CACHE).unlink(missing_ok=True)
+    path: str
+    content: bytes | None = None
+    source: str = ""
+    like: str = ""
+    durable: bool = False
 
 
 class _Writer:
@@ -200,46 +327,77 @@ class _Writer:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._stage = root / CACHE / "stage"
+        self._ready: set[Path] = set()
 
-    def run(self, steps: Sequence[tuple[str, bytes | None]]) -> None:
+    def run(self, steps: Sequence[_Step], changed: Callable[[], Iterable[Diagnostic]]) -> None:
+        """Carry the steps out, unless something has ``changed`` when they are staged."""
         made: list[Path] = []
         try:
-            staged = [self._prepare(number, path, content, made) for number, (path, content) in enumerate(steps)]
+            staged = [self._prepare(number, step, made) for number, step in enumerate(steps)]
+            ScaffoldError.raise_if(changed())
         except ScaffoldError:
             for folder in reversed(made):
                 with contextlib.suppress(OSError):
                     folder.rmdir()
             shutil.rmtree(self._stage, ignore_errors=True)
             raise
-        for (path, _), file in zip(steps, staged, strict=True):
+        durable = {self._root / step.path for step in steps if step.durable}
+        for step, file in zip(steps, staged, strict=True):
             try:
-                self._move(path, file)
+                if durable and not step.durable:
+                    _sync_folders(durable, self._root)
+                    durable = set()
+                self._move(step.path, file)
             except OSError as error:
-                raise ScaffoldError(_refused(path, error, "written", partly=True)) from error
+                raise ScaffoldError(_refused(step.path, error, "written", partly=True)) from error
         shutil.rmtree(self._stage, ignore_errors=True)
 
-    def _prepare(self, number: int, path: str, content: bytes | None, made: list[Path]) -> Path | None:
+    def _prepare(self, number: int, step: _Step, made: list[Path]) -> Path | None:
         """Make the folder, see that it can be written to, and stage the content."""
-        target = self._root / path
+        target = self._root / step.path
         try:
-            if content is None:
-                if target.exists() and not os.access(target.parent, os.W_OK | os.X_OK):
-                    raise PermissionError(13, "permission denied")
+            if step.content is None and not step.source:
+                if target.exists():
+                    _check_writable(target.parent)
                 return None
-            for folder in reversed([target.parent, *target.parent.parents]):
-                if not folder.exists():
-                    folder.mkdir()
-                    made.append(folder)
-            if not os.access(target.parent, os.W_OK | os.X_OK) or target.is_dir():
-                raise PermissionError(13, "it is a folder" if target.is_dir() else "permission denied")
+            self._make(target.parent, made)
+            if target.is_dir() and not target.is_symlink():
+                raise PermissionError(13, "it is a folder")
             if number == 0:
                 shutil.rmtree(self._stage, ignore_errors=True)
+            if step.source:
+                _check_writable((self._root / step.source).parent)
+                return self._root / step.source
             self._stage.mkdir(parents=True, exist_ok=True)
             file = self._stage / str(number)
-            file.write_bytes(content)
+            self._write(file, step)
         except OSError as error:
-            raise ScaffoldError(_refused(path, error, "written")) from error
+            raise ScaffoldError(_refused(step.path, error, "written")) from error
         return file
+
+    def _make(self, parent: Path, made: list[Path]) -> None:
+        """Make a folder and those above it, and see that it can be written to: once for all files in it."""
+        if parent in self._ready:
+            return
+        for folder in reversed([parent, *parent.parents]):
+            if not folder.exists():
+                folder.mkdir()
+                made.append(folder)
+        _check_writable(parent)
+        self._ready.add(parent)
+
+    def _write(self, file: Path, step: _Step) -> None:
+        assert step.content is not None
+        if step.like and (self._root / step.like).is_symlink():
+            file.symlink_to((self._root / step.like).readlink())
+            return
+        with file.open("wb") as stream:
+            stream.write(step.content)
+            if step.durable:
+                stream.flush()
+                os.fsync(stream.fileno())
+        if step.like:
+            shutil.copymode(self._root / step.like, file)
 
     def _move(self, path: str, staged: Path | None) -> None:
         target = self._root / path
@@ -247,14 +405,18 @@ class _Writer:
             target.unlink(missing_ok=True)
             self._remove_empty(target.parent)
             return
+        made_here = staged.parent == self._stage
         # Python trusts a .pyc whose source has the same size and the same mtime in whole seconds: a replaced file must
         # never keep both, or the old bytecode runs. Nor may it go back to the time of a version before that.
         with contextlib.suppress(FileNotFoundError):
             old = target.stat().st_mtime_ns
             if target.suffix == ".py" and old // 10**9 >= staged.stat().st_mtime_ns // 10**9:
                 os.utime(staged, ns=(old + 10**9, old + 10**9))
-            shutil.copymode(target, staged)
+            if made_here:
+                shutil.copymode(target, staged)
         staged.replace(target)
+        if not made_here:
+            self._remove_empty(staged.parent)
 
     def _remove_empty(self, folder: Path) -> None:
         """Folders that only held what was deleted go too; bytecode is nobody's."""
@@ -265,6 +427,59 @@ class _Writer:
             shutil.rmtree(folder / "__pycache__", ignore_errors=True)
             folder.rmdir()
             folder = folder.parent
+
+
+@lru_cache(maxsize=2)
+def _entries(text: str) -> Mapping[str, Listed]:
+    """The lines of a list by path. Several steps of a run read the same one. Raises ScaffoldError."""
+    found: dict[str, Listed] = {}
+    damaged = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        entry = _listed(line)
+        if entry is None:
+            damaged.append(_damaged(number, line))
+        # Merged by union, a path may be there twice: the owner that allows less has it.
+        elif (known := found.get(entry.path)) is None or _allows(entry) < _allows(known):
+            found[entry.path] = entry
+    ScaffoldError.raise_if(damaged)
+    return found
+
+
+def _listed(line: str) -> Listed | None:
+    """A line of the list; None for one that scaffold never wrote: nothing outside the workspace is ever its business."""
+    path, owner, rpc, *more = (*line.split("\t"), "", "")
+    inside = not {"", ".", ".."}.intersection(path.split("/")) and "\0" not in path
+    if not inside or owner not in _OWNERS or any(more) or path.startswith(f"{STATE}/"):
+        return None
+    return Listed(path, owner, rpc)  # type: ignore[arg-type]  # checked against _OWNERS
+
+
+def _allows(entry: Listed) -> tuple[int, str]:
+    return _OWNERS.index(entry.owner), entry.rpc
+
+
+def _check_writable(folder: Path) -> None:
+    """Raise PermissionError where entries of a folder cannot be made or taken away."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(13, "permission denied")
+
+
+def _sync_folders(files: Iterable[Path], root: Path) -> None:
+    """See that the names of files are on the disk, like their bytes: those of every folder up to the root."""
+    folders = {folder for file in files for folder in file.parents if folder.is_relative_to(root)}
+    for folder in sorted(folders, reverse=True):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _made_once(change: Change) -> bool:
+    """Whether a file is made once only, so that being listed and absent says that somebody has deleted it."""
+    return change.owner == "yours" or (change.owner == "stub" and not change.rpc)
 
 
 def _half_written(plan: Plan) -> list[str]:
@@ -279,19 +494,49 @@ def _list_text(entries: Iterable[Listed]) -> bytes:
     return (_LIST_HEADER + "".join(f"{line}\n" for line in lines)).encode()
 
 
-def _stat(path: Path) -> list[int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return [status.st_size, status.st_mtime_ns]
-
-
 def _read_text(file: Path, name: str) -> str:
     try:
         return file.read_bytes().decode()  # newlines as they are: the user's text is written back
     except (OSError, UnicodeDecodeError) as error:
         raise ScaffoldError(_refused(name, error, "read")) from error
+
+
+def _damaged(number: int, line: str) -> Diagnostic:
+    shown = line if len(line) <= 60 else f"{line[:60]}…"
+    return Diagnostic(
+        "list-damaged",
+        f'"{shown}" is no line of the list: a path inside the workspace, its owner and its RPC, with tabs between',
+        Location(LIST, number),
+        "take the file as it was committed last (`git checkout -- .scaffold/files`), or delete the line: what is wanted is "
+        "listed again",
+    )
+
+
+def _leads_outside(path: str) -> Diagnostic:
+    return Diagnostic(
+        "leads-outside",
+        "this folder is a link out of the workspace, and files of a component belong below it",
+        Location(path),
+        "put the folder itself there: nothing outside the workspace is read or written",
+    )
+
+
+def _by_case(found: str, wanted: str) -> Diagnostic:
+    return Diagnostic(
+        "differs-by-case",
+        f"{wanted} has to be made, and on many disks that is the same path",
+        Location(found),
+        "give one of the two another name",
+    )
+
+
+def _changed(path: str) -> Diagnostic:
+    return Diagnostic(
+        "changed-meanwhile",
+        "it was changed while this command ran, and nothing was written",
+        Location(path),
+        "run the command again: it starts from what is there now",
+    )
 
 
 def _refused(path: str, error: OSError | UnicodeDecodeError, what: str, *, partly: bool = False) -> Diagnostic:

@@ -29,7 +29,7 @@ class Taken:
 
 def take(what: Monolith, output: Path, shown: str, models: Sequence[str] = (), *, check: bool = False) -> Taken:
     """Introspect, and write the snapshot, unless ``check`` asks only whether it is as it was. Raises ScaffoldError."""
-    before = snapshot.read(output, shown) if output.exists() or check else None
+    before = snapshot.read(output, shown) if check else _before(output, shown)
     found = monolith.introspect(what)
     seam = _seam(found.snapshot, models)
     changes = tuple(compare.compare(before, found.snapshot)) if before else ()
@@ -43,6 +43,14 @@ def look(path: Path, shown: str, models: Sequence[str] = ()) -> Taken:
     found = snapshot.read(path, shown)
     monolith.refuse(found)
     return Taken(found, seam=_seam(found, models))
+
+
+def _before(output: Path, shown: str) -> Snapshot | None:
+    """The snapshot that is to be replaced; one that cannot be read is not missed."""
+    try:
+        return snapshot.read(output, shown)
+    except ScaffoldError:
+        return None
 
 
 def _seam(found: Snapshot, models: Sequence[str]) -> Seam | None:

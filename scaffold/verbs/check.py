@@ -27,7 +27,7 @@ def check(start: Path, only: Sequence[str] = ()) -> tuple[Diagnostic, ...]:
     parts = only or PARTS
     found: list[Diagnostic] = []
     if "drift" in parts:
-        found += drift(plan(start).plan)
+        found += drift(plan(start, afresh=True).plan)
     if "boundaries" in parts:
         workspace, settings = open_workspace(start)
         checked: tuple[Unit | Adapter, ...] = (*settings.own(), *settings.adapters())
@@ -67,7 +67,7 @@ def drift(plan_: Plan) -> tuple[Diagnostic, ...]:
         for c in plan_.writes
     ]
     notes = [n for n in plan_.notes if n.severity is Severity.WARNING]
-    return (*found, *plan_.conflicts, *plan_.orphans, *notes)
+    return (*found, *plan_.open, *notes)
 
 
 def _placed(diagnostic: Diagnostic, source: str) -> Diagnostic:

@@ -120,7 +120,7 @@ def make_shop(folder: Path) -> Generated:
 
 def _regenerate(folder: Path) -> None:
     outcome = regen(folder)
-    ScaffoldError.raise_if(outcome.plan.conflicts)
+    ScaffoldError.raise_if((*outcome.plan.decisions, *outcome.plan.conflicts))
 
 
 def _write(workspace: Workspace, files: dict[str, bytes], settings: str | None) -> None:
@@ -131,7 +131,8 @@ def _write(workspace: Workspace, files: dict[str, bytes], settings: str | None) 
         for path, content in files.items()
         if (before := snapshot.files[path]) != content
     )
-    listing = {**snapshot.listed, **{p: snapshot.listed.get(p, Listed(p, "yours")) for p in files}}
+    # What is in .scaffold is state, and no line of the list.
+    listing = {**snapshot.listed, **{p: snapshot.listed.get(p, Listed(p, "yours")) for p in files if p != _MARK}}
     workspace.apply(Plan(changes, tuple(listing.values())), settings)
 
 

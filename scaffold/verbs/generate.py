@@ -3,38 +3,55 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scaffold import __version__
 from scaffold.acl.facts import facts
 from scaffold.acl.snapshot import read as read_snapshot
-from scaffold.core import analyse, settings
+from scaffold.core import settings, stamp, usages
 from scaffold.core.adapter import adapter_files, adapter_problems
-from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
+from scaffold.core.analyse import FileSet
+from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError, Severity
 from scaffold.core.files import component_files
-from scaffold.core.plan import Plan, make_plan
+from scaffold.core.plan import Plan, Wishes, make_plan
+from scaffold.core.recorded import HANDLERS, NOTHING, component_folders, handler_names, recorded
 from scaffold.core.render import Artifact, Renderer
 from scaffold.shell import data, protoc, skeleton, templates
-from scaffold.shell.workspace import Workspace
+from scaffold.shell.memory import Made, Memory
+from scaffold.shell.workspace import SETTINGS, Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from scaffold.core.api import Api
+    from scaffold.core.plan import Snapshot
+    from scaffold.core.recorded import HandlerNames, Recorded
     from scaffold.core.settings import Adapter, Settings, Unit
     from scaffold.core.view import ComponentFiles
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What should exist, and the files that this was read from."""
+    """What should exist, component by component, and the files that this was read from."""
 
     settings: Settings
-    api: Api
-    artifacts: tuple[Artifact, ...]
+    files: FileSet
+    components: Mapping[str, Made]
     notes: tuple[Diagnostic, ...]
     inputs: tuple[Path, ...]
+    recorded: Mapping[str, Recorded]
+
+    @cached_property
+    def artifacts(self) -> tuple[Artifact, ...]:
+        """Every file that should exist."""
+        return tuple(artifact for made in self.components.values() for artifact in made.artifacts)
+
+    def api_of(self, unit: Unit) -> Api:
+        """What a component's protos mean, with all that they import."""
+        return self.files.api(unit.protos)
 
 
 def open_workspace(start: Path) -> tuple[Workspace, Settings]:
@@ -43,90 +60,294 @@ def open_workspace(start: Path) -> tuple[Workspace, Settings]:
     return workspace, settings.load(workspace.text, __version__)
 
 
-def wanted(workspace: Workspace, configuration: Settings, extra_roots: Sequence[tuple[str, Path]] = ()) -> Wanted:
-    """Compile the protos of every component and render what should exist. Nothing is written."""
+def memory_of(workspace: Workspace) -> Memory:
+    """What the last run left behind."""
+    return Memory(workspace.root, __version__, _generator())
+
+
+def wanted(
+    workspace: Workspace,
+    configuration: Settings,
+    extra_roots: Sequence[tuple[str, Path]] = (),
+    *,
+    memory: Memory | None = None,
+    fresh: str = "",
+    formerly: Unit | None = None,
+) -> Wanted:
+    """Compile the protos of every component and say what should exist. Nothing is written.
+
+    A component that ``memory`` knows to stand as it should is not rendered again; without one, everything is. ``fresh`` is
+    a component whose skeleton is needed as it would be made today; those of others are only made where they never were.
+    ``formerly`` is what that component was before it got its name.
+    """
     roots = (*workspace.roots(configuration.protos.roots), *extra_roots)
     described: tuple[Unit | Adapter, ...] = (*configuration.components(), *configuration.adapters())
-    api, serialized = compile_api(roots, [p for each in described for p in each.protos])
-    units = [with_services(unit, api) for unit in configuration.components()]
-    ScaffoldError.raise_if([problem for unit in units for problem in _missing_services(unit, api)])
-    configuration = _with_services(configuration, units, [_with_services_of(a, api) for a in configuration.adapters()])
-    ScaffoldError.raise_if([p for each in configuration.adapters() for p in _adapter_problems(each, api)])
-    folder = data.folder("templates")
-    own = [unit for unit in units if not unit.external]
-    adapters = configuration.adapters()
-    kinds = sorted({unit.kind for unit in own} | {adapter.kind for adapter in adapters})
-    runtimes = {kind: templates.runtime(folder, kind) for kind in kinds}
-    components = [component_files(u, api, configuration, serialized, runtimes[u.kind]) for u in own]
-    components += [_adapter(workspace, each, api, serialized, runtimes[each.kind]) for each in adapters]
-    renderer = Renderer(templates.loader(folder))
-    artifacts: list[Artifact] = []
-    for component in components:
-        artifacts += map(renderer.artifact, component.files)
-        artifacts += _skeleton(workspace, component, folder / component.unit.kind)
+    files = _compile(roots, [p for each in described for p in each.protos])
+    listed = workspace.listed()
+    lines = [(entry.path, entry.rpc) for entry in listed.values() if entry.rpc]
+    roots_of_handlers = {u.name: u.root for u in configuration.own()} | ({fresh: formerly.root} if formerly else {})
+    known = {name: recorded(root, lines) for name, root in roots_of_handlers.items()}
+    units = [with_services(unit, files, known.get(unit.name, NOTHING)) for unit in configuration.components()]
+    ScaffoldError.raise_if([problem for unit in units for problem in _missing_services(unit, files, workspace, roots)])
+    configuration = configuration.with_services({unit.name: unit.services for unit in units})
+    configuration = _with_layers(configuration, files)
+    maker = _Maker(workspace, configuration, files, known, frozenset(listed), memory)
+    components = {unit.name: maker.made(unit, fresh=unit.name == fresh) for unit in units if not unit.external}
+    components |= {f"acl/{adapter.name}": maker.layer(adapter) for adapter in configuration.adapters()}
     notes = (*settings.notes(configuration, text=workspace.text), *protoc.shadowed(roots))
     return Wanted(
-        configuration, api, tuple(artifacts), notes, tuple(_inputs(workspace, configuration, roots, api, folder))
+        configuration, files, components, notes, tuple(_inputs(workspace, configuration, roots, files)), known
     )
 
 
-def plan_of(workspace: Workspace, what: Wanted) -> Plan:
-    """The changes between what should exist and what is on disk."""
-    return make_plan(what.artifacts, workspace.snapshot(a.path for a in what.artifacts), what.notes)
+class _Maker:
+    """Makes components one by one; what they share is read once."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        configuration: Settings,
+        files: FileSet,
+        known: Mapping[str, Recorded],
+        listed: frozenset[str],
+        memory: Memory | None,
+    ) -> None:
+        self._workspace = workspace
+        self._settings = configuration
+        self._files = files
+        self._known = known
+        self._listed = listed
+        self._memory = memory
+        self._units = {unit.name: unit for unit in configuration.components()}
+        self._templates = data.folder("templates")
+        self._renderer = Renderer(templates.loader(self._templates), templates.Compiled())
+        self._runtimes: dict[str, dict[str, str]] = {}
+        self._names: dict[str, HandlerNames] = {}
+
+    def made(self, unit: Unit, *, fresh: bool) -> Made:
+        """A component's artifacts: from memory where all that they depend on is as it was, else rendered.
+
+        What they depend on is what ``component_files`` gets to see, and nothing else.
+        """
+        near = (unit.name, *unit.uses)
+        names = self._files.closure(proto for name in near for proto in self._units[name].protos)
+        visible = self._settings.concerning(unit)
+        known = {name: self._known[name] for name in near if name in self._known}
+        handlers = [self._handlers(self._units[name]) for name in near]
+        inputs = sha256(f"{unit}{visible}{handlers}{self._files.digest(names)}".encode()).hexdigest()
+        if self._memory and not fresh and (standing := self._memory.standing(unit.name, inputs, self._listed)):
+            return Made(inputs, standing)
+        if unit.kind not in self._runtimes:
+            self._runtimes[unit.kind] = templates.runtime(self._templates, unit.kind)
+        component = component_files(
+            unit, self._files.api(names), visible, self._files.serialized(names), self._runtimes[unit.kind], known
+        )
+        return Made(inputs, (*map(self._renderer.artifact, component.files), *self._skeleton(component, fresh)))
+
+    def layer(self, adapter: Adapter) -> Made:
+        """An anti-corruption layer's artifacts, in the same way; its models come from the snapshot."""
+        snapshot = read_snapshot(self._workspace.root / adapter.snapshot, adapter.snapshot)
+        models = facts(snapshot, adapter.models, adapter.snapshot)
+        names = self._files.closure(adapter.protos)
+        inputs = sha256(f"{adapter}{models}{self._files.digest(names)}".encode()).hexdigest()
+        if self._memory and (standing := self._memory.standing(f"acl/{adapter.name}", inputs, self._listed)):
+            return Made(inputs, standing)
+        runtime = templates.runtime(self._templates, adapter.kind)
+        component = adapter_files(adapter, self._files.api(names), self._files.serialized(names), models, runtime)
+        made = (*map(self._renderer.artifact, component.files), *self._skeleton(component, fresh=False))
+        return Made(inputs, made)
+
+    def _handlers(self, unit: Unit) -> HandlerNames:
+        """What the handlers of a component are called: of the list, all that its files and those of its users depend on."""
+        if unit.name not in self._names:
+            services = self._files.outline(unit.services)
+            self._names[unit.name] = handler_names(services, self._known.get(unit.name, NOTHING))
+        return self._names[unit.name]
+
+    def _skeleton(self, component: ComponentFiles, fresh: bool) -> Iterator[Artifact]:
+        """The skeleton's files; cookiecutter runs only where one of them was never made, or for a ``fresh`` component."""
+        unit, template = component.unit, self._templates / component.unit.kind
+        names = skeleton.paths(template, unit.package)
+        paths = [f"{unit.path}/{name}" for name in names]
+        if not fresh and all(path in self._listed or self._workspace.exists(path) for path in paths):
+            made = dict.fromkeys(names, b"")
+        else:
+            made = skeleton.make(template, component.skeleton.context)
+        for name, content in made.items():
+            yield Artifact(f"{unit.path}/{name}", content, "yours", f"templates/{unit.kind}")
+
+
+def _with_layers(configuration: Settings, files: FileSet) -> Settings:
+    """The settings in which every layer names its services. Raises ScaffoldError where one names what is not there."""
+    found, problems = {}, []
+    for adapter in configuration.adapters():
+        here = services_in(adapter.protos, files)
+        found[adapter.name] = adapter.services or here
+        named = replace(adapter, services=found[adapter.name])
+        missing = [service_not_found(name, here, adapter.protos) for name in named.services if name not in here]
+        problems += missing or list(adapter_problems(named, files.api(adapter.protos)))
+    ScaffoldError.raise_if(problems)
+    return configuration.with_layers(found)
+
+
+def plan_of(
+    workspace: Workspace,
+    what: Wanted,
+    wishes: Wishes | None = None,
+    *,
+    moves: Mapping[str, str] | None = None,
+    made: Mapping[str, bytes] | None = None,
+    strangers: frozenset[str] = frozenset(),
+) -> Plan:
+    """The changes between what should exist and what is on disk, with what the user asked for.
+
+    ``moves``, ``made`` and the ``strangers`` that they may name are those of a component that gets another name. Raises
+    ScaffoldError for a handler that is no Python, and for wishes that name what is not there.
+    """
+    wishes = wishes or Wishes()
+    moves = dict(moves or {})
+    standing = {a.path for a in what.artifacts if a.content is None and a.owner == "generated"}
+    snapshot = workspace.snapshot([*(a.path for a in what.artifacts), *moves], standing)
+    snapshot = replace(snapshot, strangers=strangers)
+    ScaffoldError.raise_if(_conflicts(snapshot, "" if wishes.keep_handlers else wishes.vacate))
+    plan = make_plan(what.artifacts, snapshot, what.notes, wishes=wishes, moves=moves, made=made)
+    plan = replace(plan, notes=(*plan.notes, *_left_behind(plan, what.settings)))
+    ScaffoldError.raise_if(_not_python(plan, snapshot, strict=not what.settings.python.interpreter))
+    if all(change.action == "keep" for change in plan.changes) and not (wishes.renames or wishes.no_renames):
+        return plan
+    from scaffold.verbs.evolution import evolution  # only where something changed
+
+    found = evolution(workspace, what, plan, snapshot, wishes)
+    if found.moves or found.decisions:
+        moves |= found.moves
+        plan = make_plan(
+            what.artifacts, snapshot, plan.notes, wishes=wishes, moves=moves, made=made, decisions=found.decisions
+        )
+    undecided = {path for move in found.pending for path in (move.source, move.target)}
+    # Until somebody has decided, nothing is said of either file: what happens to both is the question.
+    changes = tuple(c for c in plan.changes if c.path not in undecided or c.action == "keep")
+    return replace(plan, changes=changes, evolution=found)
+
+
+def _left_behind(plan: Plan, configuration: Settings) -> Iterator[Diagnostic]:
+    """What is still there of components that scaffold.toml does not name any more."""
+    paths = [c.path for c in plan.changes if c.action in ("keep", "orphan", "conflict")]
+    there = {unit.path for unit in configuration.own()} | {adapter.path for adapter in configuration.adapters()}
+    for folder in sorted(component_folders(paths) - there):
+        name = folder.rpartition("/")[2]
+        yield Diagnostic(
+            "left-behind",
+            f"{sum(path.startswith(f'{folder}/') for path in paths)} files are left of a component that {settings.FILE} "
+            "does not name",
+            Location(folder),
+            f"`scaffold remove {name}` takes them to the attic; or put its table back; or, where it has another name now, "
+            f"`scaffold regen --rename stores.{name}=NEW`",
+            Severity.WARNING,
+        )
+
+
+def _conflicts(snapshot: Snapshot, vacated: str) -> Iterator[Diagnostic]:
+    """Python of the user's in which a merge has left its markers, but for what is to go to the attic."""
+    for path, content in snapshot.files.items():
+        generated = (entry := snapshot.listed.get(path)) is not None and entry.owner == "generated"
+        if generated or (vacated and path.startswith(f"{vacated}/")):
+            continue
+        if content and path.endswith(".py") and (b"<<<<<<< " in content or b">>>>>>> " in content):
+            found = usages.problem(path, content)
+            if found and found.slug == "merge-marker":
+                yield found
+
+
+def _not_python(plan: Plan, snapshot: Snapshot, *, strict: bool) -> Iterator[Diagnostic]:
+    """Handlers with code of the user's that nobody could import.
+
+    Not ``strict``: services run in another Python than this one, which may know more; no Python knows a merge's markers.
+    """
+    for change in plan.changes:
+        content = snapshot.files.get(change.path)
+        if (
+            change.owner == "stub"
+            and change.action == "keep"
+            and content
+            and stamp.of(content) is not stamp.Mark.INTACT
+        ):
+            found = usages.problem(change.path, content)
+            if found and (strict or found.slug == "merge-marker"):
+                yield found
+
+
+def _compile(roots: Sequence[tuple[str, Path]], protos: Sequence[str]) -> FileSet:
+    return FileSet(protoc.compile_protos(roots, sorted(set(protos))))
 
 
 def compile_api(roots: Sequence[tuple[str, Path]], protos: Sequence[str]) -> tuple[Api, dict[str, bytes]]:
     """Compile protos to the Api and to their serialized files, without source info, by name."""
-    descriptor_set = protoc.compile_protos(roots, sorted(set(protos)))
-    api = analyse.analyse(descriptor_set)
-    return api, dict(analyse.serialized_files(descriptor_set, [f.name for f in api.files]))
+    files = _compile(roots, protos)
+    return files.api(), files.serialized(files.names)
 
 
-def with_services(unit: Unit, api: Api) -> Unit:
-    """The unit with its services: those named in settings, else every one of its files, in their order."""
+def with_services(unit: Unit, api: Api | FileSet, known: Recorded = NOTHING) -> Unit:
+    """The unit with its services: those named in settings, else every one of its files, in their order.
+
+    Then the first is the one that has been the first so far: it is the one that has ``handlers/`` and ``Client``.
+    """
     if unit.services:
         return unit
-    return replace(unit, services=services_in(unit.protos, api))
+    found = services_in(unit.protos, api)
+    return replace(unit, services=tuple(sorted(found, key=lambda name: known.folders.get(name) != HANDLERS)))
 
 
-def services_in(protos: Sequence[str], api: Api) -> tuple[str, ...]:
+def services_in(protos: Sequence[str], api: Api | FileSet) -> tuple[str, ...]:
     """The services of these files, in their order."""
-    return tuple(s.full_name for p in protos for s in api.services if s.file == p)
+    return tuple(name for proto in protos for name in api.services_of(proto))
 
 
-def _with_services_of(adapter: Adapter, api: Api) -> Adapter:
-    """The layer with its services: those that are named, else every one of its files."""
-    if adapter.services:
-        return adapter
-    return replace(adapter, services=services_in(adapter.protos, api))
-
-
-def _adapter_problems(adapter: Adapter, api: Api) -> Iterator[Diagnostic]:
-    missing = _missing_services(adapter, api)
-    yield from missing or adapter_problems(adapter, api)
-
-
-def _adapter(
-    workspace: Workspace, adapter: Adapter, api: Api, serialized: Mapping[str, bytes], runtime: Mapping[str, str]
-) -> ComponentFiles:
-    snapshot = read_snapshot(workspace.root / adapter.snapshot, adapter.snapshot)
-    return adapter_files(adapter, api, serialized, facts(snapshot, adapter.models, adapter.snapshot), runtime)
-
-
-def _with_services(configuration: Settings, units: Sequence[Unit], adapters: Sequence[Adapter]) -> Settings:
-    """Settings in which every component, and every layer, names its services."""
-    layers = {a.name: {"services": list(a.services)} for a in adapters}
-    acls = {n: a.model_copy(update=layers[n]) for n, a in configuration.acls.items()}
-    services = {unit.name: {"services": list(unit.services)} for unit in units}
-    stores = {n: s.model_copy(update=services[n]) for n, s in configuration.stores.items()}
-    processes = {n: p.model_copy(update=services[n]) for n, p in configuration.processes.items()}
-    return configuration.model_copy(update={"stores": stores, "processes": processes, "acls": acls})
-
-
-def _missing_services(unit: Unit | Adapter, api: Api) -> list[Diagnostic]:
+def _missing_services(
+    unit: Unit, files: FileSet, workspace: Workspace, roots: Sequence[tuple[str, Path]]
+) -> Iterator[Diagnostic]:
     """A service that is named and is not in the component's files."""
-    here = [s.full_name for s in api.services if s.file in unit.protos]
-    return [service_not_found(name, here, unit.protos) for name in unit.services if name not in here]
+    here = [name for file in unit.protos for name in files.services_of(file)]
+    missing = [name for name in unit.services if name not in here]
+    came = [name for name in here if name not in unit.services]
+    was_made = workspace.exists(f"{unit.root}/gen")
+    for name in missing:
+        same = [other for other in came if other.rpartition(".")[2] == name.rpartition(".")[2]]
+        new = next(iter(same or (came if len(missing) == 1 else [])), "")
+        if new and was_made:
+            found = _service_renamed(name, new, unit.protos)
+        elif file := protoc.declaring(name, roots):
+            found = _service_elsewhere(name, file, unit.protos)
+        else:
+            found = service_not_found(name, here, unit.protos)
+        yield replace(found, where=_services_place(unit, workspace))
+
+
+def _services_place(unit: Unit, workspace: Workspace) -> Location:
+    """Where a component's services are written; the file alone where `new` is about to write them."""
+    table = "stores" if unit.kind == "store" else "processes"
+    is_written = f"[{table}.{unit.name}]" in workspace.text
+    return settings.place(workspace.text, table, unit.name, "services") if is_written else Location(settings.FILE)
+
+
+def _service_renamed(name: str, new: str, protos: Sequence[str]) -> Diagnostic:
+    """A service that was generated is gone, and another one came: perhaps it has a new name, or a new version."""
+    return Diagnostic(
+        "unknown-service",
+        f'there is no service "{name}" in {", ".join(protos)} any more',
+        None,
+        f'if it is "{new}" now, write that in its place: its handlers stay where they are, '
+        "and `scaffold plan` says what else changed; if it is gone, take it out",
+    )
+
+
+def _service_elsewhere(name: str, file: str, protos: Sequence[str]) -> Diagnostic:
+    """A service has moved to another file."""
+    return Diagnostic(
+        "unknown-service",
+        f'there is no service "{name}" in {", ".join(protos)}',
+        None,
+        f'it is declared in "{file}": add that to `proto` of the component',
+    )
 
 
 def service_not_found(name: str, here: Sequence[str], protos: Sequence[str]) -> Diagnostic:
@@ -141,30 +362,19 @@ def service_not_found(name: str, here: Sequence[str], protos: Sequence[str]) -> 
     )
 
 
-def _skeleton(workspace: Workspace, component: ComponentFiles, template: Path) -> list[Artifact]:
-    """The skeleton's files; cookiecutter runs only where one of them was never made."""
-    unit = component.unit
-    names = skeleton.paths(template, unit.package)
-    listed = workspace.listed()
-    if all(f"{unit.path}/{n}" in listed or workspace.exists(f"{unit.path}/{n}") for n in names):
-        made = dict.fromkeys(names, b"")
-    else:
-        made = skeleton.make(template, component.skeleton.context)
-    return [
-        Artifact(f"{unit.path}/{name}", content, "yours", f"templates/{unit.kind}") for name, content in made.items()
-    ]
-
-
 def _inputs(
-    workspace: Workspace, configuration: Settings, roots: Sequence[tuple[str, Path]], api: Api, templates_folder: Path
+    workspace: Workspace, configuration: Settings, roots: Sequence[tuple[str, Path]], files: FileSet
 ) -> list[Path]:
     """Every file that decides what is generated, and those that would if they came to exist."""
-    # The generator itself too: in an editable install it changes under the same version.
-    core, shell = Path(settings.__file__).parent, Path(protoc.__file__).parent
-    files = [workspace.root / "scaffold.toml", Path(__file__), *core.glob("*.py"), *shell.glob("*.py")]
-    for file in api.files:
-        files += [folder / file.name for _, folder in roots]
-    files += [workspace.root / adapter.snapshot for adapter in configuration.adapters()]
-    files += [f for f in templates_folder.rglob("*") if f.is_file() and "__pycache__" not in f.parts]
-    files += [disk for _, disk in protoc.installed()]
-    return files
+    protos = [folder / name for name in files.names for _, folder in roots]
+    snapshots = [workspace.root / adapter.snapshot for adapter in configuration.adapters()]
+    return [workspace.root / SETTINGS, *protos, *snapshots, *_generator(), *(disk for _, disk in protoc.installed())]
+
+
+@cache
+def _generator() -> tuple[Path, ...]:
+    """The generator's own files: in an editable install they change under the same version."""
+    here = Path(__file__)
+    code = (file for room in ("acl", "core", "shell") for file in here.parent.parent.joinpath(room).glob("*.py"))
+    own = (f for f in data.folder("templates").rglob("*") if f.is_file() and "__pycache__" not in f.parts)
+    return (here, *code, *own)

@@ -10,16 +10,20 @@ from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
 from scaffold.core.plan import Plan, make_plan
 from scaffold.core.render import Artifact
 from scaffold.shell import data, skeleton
-from scaffold.shell.workspace import SETTINGS, Workspace
+from scaffold.shell.workspace import LIST, SETTINGS, STATE, Workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
 def init(folder: Path) -> Plan:
-    """Write a workspace's own files into a folder that is empty or not there yet. Raises ScaffoldError."""
-    _check_empty(folder)
+    """Write a workspace's own files into a folder that is empty or not there yet. Raises ScaffoldError.
+
+    A folder that holds some of them, and nothing else, is one of which an earlier run was interrupted: it is completed.
+    """
     files = skeleton.make(data.folder("templates") / "workspace", {"name": _name(folder), "version": __version__})
+    _check_empty(folder, files)
     workspace = Workspace(folder, files[SETTINGS].decode())
     artifacts = [Artifact(path, content, "yours", "templates/workspace") for path, content in files.items()]
     plan = make_plan(artifacts, workspace.snapshot(files))
@@ -32,12 +36,12 @@ def _name(folder: Path) -> str:
     return re.sub(r"[^\w.-]+", "_", folder.resolve().name) or "workspace"
 
 
-def _check_empty(folder: Path) -> None:
-    """Only a repository's own folder may be there already."""
+def _check_empty(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Only a repository's own folder may be there already, and part of what would be made."""
     if not folder.exists():
         return
     here = sorted(p.name for p in folder.iterdir() if p.name != ".git") if folder.is_dir() else [folder.name]
-    if here:
+    if here and not (folder.is_dir() and _is_begun(folder, files)):
         shown = ", ".join(here[:3]) + (" …" if len(here) > 3 else "")
         raise ScaffoldError(
             Diagnostic(
@@ -47,3 +51,14 @@ def _check_empty(folder: Path) -> None:
                 "name a folder that is empty or does not exist",
             )
         )
+
+
+def _is_begun(folder: Path, files: Mapping[str, bytes]) -> bool:
+    """Whether a folder holds some of the files, as they would be made, and nothing of anybody else's."""
+    there = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_symlink() or not p.is_dir()}
+    mine = {name: path for name, path in there.items() if not name.startswith((".git/", f"{STATE}/"))}
+    if LIST in there and len(mine) == len(files):
+        return False  # nothing is missing: this is a workspace
+    return all(
+        name in files and not path.is_symlink() and path.read_bytes() == files[name] for name, path in mine.items()
+    )

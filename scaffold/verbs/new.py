@@ -18,7 +18,7 @@ from scaffold.core.render import Renderer
 from scaffold.core.settings import Adapter, Kind, Orm, Settings, Unit
 from scaffold.shell import data, protoc, templates
 from scaffold.shell.workspace import SETTINGS, Workspace
-from scaffold.verbs.generate import open_workspace, plan_of, wanted
+from scaffold.verbs.generate import memory_of, open_workspace, plan_of, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,12 +63,13 @@ def new(start: Path, request: Request) -> Created:
                 starter_path = f"{configuration.protos.roots[0].rstrip('/')}/{protos[0]}"
                 extra = ((configuration.protos.roots[0], _on_disk(protos[0], text, stack)),)
         unit = replace(unit, protos=protos)
-        what = wanted(workspace, _settings(workspace, unit), extra)
+        memory = memory_of(workspace)
+        what = wanted(workspace, _settings(workspace, unit), extra, memory=memory)
         unit = next(u for u in what.settings.components() if u.name == unit.name)
         if not unit.services:
             raise ScaffoldError(_no_service(unit))
         plan = plan_of(workspace, what)
-        ScaffoldError.raise_if(plan.conflicts)
+        ScaffoldError.raise_if((*plan.decisions, *plan.conflicts))
         if starter_path:
             change = Change(starter_path, "create", "yours", None, text.encode(), "starter")
             plan = replace(
@@ -77,7 +78,8 @@ def new(start: Path, request: Request) -> Created:
                 listing=tuple(sorted((*plan.listing, Listed(starter_path, "yours")), key=lambda e: e.path)),
             )
         workspace.apply(plan, _text_with(workspace, unit))
-        workspace.forget()
+        memory.keep(what.components)
+        memory.forget()
         pending = tuple(
             c.path for c in plan.changes if c.path.startswith(unit.root) and c.after and b"HandlerPending" in c.after
             and "/gen/" not in c.path
@@ -123,14 +125,16 @@ def new_acl(start: Path, request: Layer) -> Layered:
             services=tuple(dict.fromkeys(request.services)),
             own_protos=bool(protos),
         )
-        what = wanted(workspace, _settings(workspace, adapter))
+        memory = memory_of(workspace)
+        what = wanted(workspace, _settings(workspace, adapter), memory=memory)
         adapter = replace(next(a for a in what.settings.adapters() if a.name == adapter.name), own_protos=bool(protos))
         if not adapter.services:
             raise ScaffoldError(_no_service(adapter))
         plan = plan_of(workspace, what)
-        ScaffoldError.raise_if(plan.conflicts)
+        ScaffoldError.raise_if((*plan.decisions, *plan.conflicts))
         workspace.apply(plan, _text_with(workspace, adapter))
-        workspace.forget()
+        memory.keep(what.components)
+        memory.forget()
         return Layered(adapter, plan)
 
 
@@ -173,9 +177,15 @@ def _taken(folder: Path) -> bool:
     return folder.is_file() or any(f.is_symlink() or not f.is_dir() for f in folder.rglob("*"))
 
 
-def _not_empty(path: str) -> Diagnostic:
+def _not_empty(path: str, left: str = "") -> Diagnostic:
+    """Something is where files are to be written; ``left`` is the name of a former component that it is of."""
     return Diagnostic(
-        "destination-not-empty", "there is something already", Location(path), "move it away, or choose another name"
+        "destination-not-empty",
+        f"there is something already{', left of a component of this name' if left else ''}",
+        Location(path),
+        f"`scaffold remove {left}` takes it to the attic; then run this again"
+        if left
+        else "move it away, or choose another name",
     )
 
 
@@ -214,7 +224,8 @@ def _problems(unit: Unit, workspace: Workspace, configuration: Settings) -> Iter
                 "unknown-vendor", f"there is no [vendors.{vendor}]", Location(SETTINGS), "add the table first"
             )
     if unit.name not in known and _taken(workspace.root / unit.path):
-        yield _not_empty(unit.path)
+        left = any(path.startswith(f"{unit.path}/") for path in workspace.listed())
+        yield _not_empty(unit.path, unit.name if left else "")
 
 
 def _import_name(given: str, start: Path, workspace: Workspace, roots: Sequence[tuple[str, Path]]) -> str:
@@ -260,7 +271,7 @@ def _text_with(workspace: Workspace, unit: Unit | Adapter) -> str:
 
 
 def _starter_text(unit: Unit, workspace: Workspace) -> str:
-    renderer = Renderer(templates.loader(data.folder("templates")))
+    renderer = Renderer(templates.loader(data.folder("templates")), templates.Compiled())
     view = starter.starter(unit.name, workspace.root.resolve().name)
     return renderer.text(f"stub/starter_{unit.kind}.proto.j2", view)
 

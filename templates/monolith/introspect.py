@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import datetime
 import decimal
 import enum
 import functools
@@ -27,6 +28,7 @@ import re
 import sys
 import traceback
 import types
+import uuid
 import weakref
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -36,17 +38,9 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 # Folders that hold no source of the monolith's own, or none that runs in production.
-_SKIPPED = {
-    "__pycache__",
-    "build",
-    "dist",
-    "migrations",
-    "node_modules",
-    "site-packages",
-    "dist-packages",
-    "test",
-    "tests",
-}
+_INSTALLED = {"dist-packages", "site-packages"}
+_SKIPPED = {"__pycache__", "build", "dist", "migrations", "node_modules", "test", "tests"} | _INSTALLED
+_NO_DATABASE = "introspection connects to no database (--connect would allow it)"
 _TESTS = re.compile(r"(test_.*|.*_test|tests|conftest)\.py\Z")
 
 
@@ -71,11 +65,10 @@ class Places:
     def shown(self, path: str, line: int = 0) -> str:
         """``basket/models.py:12``."""
         path = os.path.realpath(path)
-        if not self._below(path, self.folder) or "site-packages" in path[len(self.folder) :]:
+        root = self.folder
+        if not self._in_folder(path):
             roots = [os.path.realpath(p) for p in sys.path if p and self._below(path, os.path.realpath(p))]
             root = max(roots, key=len) if roots else os.path.dirname(path)
-        else:
-            root = self.folder
         return "{}:{}".format(os.path.relpath(path, root).replace(os.sep, "/"), line)
 
     def own_module(self, module: str) -> bool:
@@ -86,15 +79,22 @@ class Places:
         return bool(file) and self.own_file(str(file))
 
     def own_file(self, path: str) -> bool:
-        """Whether a file is below the folder, and not installed there."""
+        """Whether a file is below the folder, and not installed there; or in a package that was named."""
         path = os.path.realpath(path)
-        inner = path[len(self.folder) :].split(os.sep)
-        return self._below(path, self.folder) and not {"site-packages", "dist-packages"}.intersection(inner)
+        packages = [p for name in self.packages for p in getattr(sys.modules.get(name), "__path__", ())]
+        if any(self._below(path, os.path.realpath(p)) for p in packages):
+            return True
+        return self._in_folder(path)
+
+    def _in_folder(self, path: str) -> bool:
+        return self._below(path, self.folder) and not _INSTALLED.intersection(path[len(self.folder) :].split(os.sep))
 
     def sources(self) -> Iterator[tuple[str, str]]:
         """The monolith's modules, sorted: dotted name and path."""
         found: dict[str, str] = {}
         for root in self._source_roots():
+            if os.path.isfile(root):
+                found.setdefault(self._module(root), root)
             for folder, folders, files in os.walk(root):
                 folders[:] = sorted(f for f in folders if self._worth_reading(os.path.join(folder, f)))
                 for file in files:
@@ -108,7 +108,7 @@ class Places:
             yield self.folder
         for package in self.packages:
             spec = importlib.util.find_spec(package)
-            yield from map(os.path.realpath, (spec and spec.submodule_search_locations) or ())
+            yield from map(os.path.realpath, (spec and (spec.submodule_search_locations or [spec.origin or ""])) or ())
 
     def _worth_reading(self, folder: str) -> bool:
         name = os.path.basename(folder)
@@ -157,15 +157,19 @@ def scalar(value: Any) -> Any:
         return value
     if isinstance(value, int):
         return int(value)
-    return value if isinstance(value, float) and math.isfinite(value) else str(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    # What tells the time of the run, or an address in memory, is another thing each time: `default=now()`.
+    kind: Any = type(value)
+    nameless = kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__
+    return dotted(kind) if nameless or isinstance(value, (datetime.datetime, uuid.UUID)) else str(value)
 
 
 def default_of(value: Any) -> Any:
     """What a column holds by default; a callable is named, not called."""
     if callable(value) and not isinstance(value, (type(None), bool, int, float, str, decimal.Decimal, enum.Enum)):
-        name = getattr(value, "__qualname__", "")
-        module = getattr(value, "__module__", "") or ""
-        return {"kind": "callable", "value": name if module in ("builtins", "") else f"{module}.{name}"}
+        name = dotted(value)
+        return {"kind": "callable", "value": name[len("builtins.") :] if name.startswith("builtins.") else name}
     return {"kind": "value", "value": scalar(value)}
 
 
@@ -232,7 +236,7 @@ class Django:
         from django.db.backends.base.base import BaseDatabaseWrapper
 
         def refuse(self: Any) -> None:
-            raise OperationalError("introspection connects to no database (--connect would allow it)")
+            raise OperationalError(_NO_DATABASE)
 
         BaseDatabaseWrapper.connect = refuse
 
@@ -472,10 +476,12 @@ class SqlAlchemy:
                 "import", "this interpreter has no SQLAlchemy", "name the monolith's own with --python"
             ) from None
 
+        class RefusedError(OperationalError):
+            def __str__(self) -> str:
+                return _NO_DATABASE
+
         def refuse(*_: Any) -> None:
-            raise OperationalError(
-                "connect", None, Exception("introspection connects to no database (--connect would allow it)")
-            )
+            raise RefusedError("connect", None, Exception(_NO_DATABASE))
 
         if not self._options.connect:
             event.listen(Engine, "do_connect", refuse)
@@ -755,7 +761,7 @@ def blame(places: Places, error: BaseException) -> str:
     if isinstance(error, SyntaxError) and error.filename and os.path.exists(error.filename):
         return places.shown(error.filename, error.lineno or 0)
     frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if f.filename != __file__ and os.path.exists(f.filename) and places.own_file(f.filename)]
+    own = [f for f in frames if os.path.exists(f.filename) and places.own_file(f.filename)]
     return places.shown(own[-1].filename, own[-1].lineno or 0) if own else ""
 
 

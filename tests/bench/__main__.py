@@ -1,29 +1,25 @@
 """`make bench`: the figures, each as a ratio against a peer that ran in turn with it, in this run, on this machine.
 
-``python -m tests.bench SECTION ...`` prints some of them: generator, databases, rpcs, drain, suite, oscar, layer.
+``python -m tests.bench SECTION ...`` prints some of them: generator, many, databases, rpcs, drain, suite, oscar, layer.
 """
 
 from __future__ import annotations
 
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.bench.databases import databases
 from tests.bench.drain import drain
 from tests.bench.layer import layer
+from tests.bench.many import many, peers
 from tests.bench.oscar import oscar
 from tests.bench.rpcs import rpcs
 from tests.bench.suite import suite
+from tests.bench.timing import ROOT, RUNS, SCAFFOLD, compare, run
 
-ROOT = Path(__file__).resolve().parents[2]
 PROTOS = [f"shop/{name}/v1/{name}.proto" for name in ("catalog", "cart", "orders", "checkout")]
-SCAFFOLD = [sys.executable, "-m", "scaffold"]
-RUNS = 15
 
 
 def main(names: list[str]) -> None:
@@ -93,35 +89,10 @@ def remove_generated(workspace: Path) -> None:
             (workspace / path).unlink(missing_ok=True)
 
 
-def compare(
-    title: str,
-    ours: Callable[[], float],
-    peer: Callable[[], float],
-    aim: float,
-    before: Callable[[], None] | None = None,
-) -> None:
-    """Run both in turn and print the medians and the median of the pairs' ratios."""
-    pairs = []
-    for _ in range(RUNS + 1):
-        if before:
-            before()
-        pairs.append((ours(), peer()))
-    pairs = pairs[1:]  # the first warms the caches of bytecode and disk
-    ratio = statistics.median(a / b for a, b in pairs)
-    mine, other = (statistics.median(column) * 1000 for column in zip(*pairs, strict=True))
-    verdict = "within" if ratio <= aim else "MISSES"
-    print(f"{title}\n  {mine:7.1f} ms / {other:6.1f} ms = {ratio:4.2f}   {verdict} the aim of {aim}\n")
-
-
-def run(command: list[str], folder: Path) -> float:
-    """Seconds that a process took. Raises CalledProcessError where it failed."""
-    begun = time.perf_counter()
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
-    return time.perf_counter() - begun
-
-
 SECTIONS: dict[str, Callable[[Path], None]] = {
     "generator": generator,
+    "many": many,
+    "peers": peers,
     "databases": databases,
     "rpcs": rpcs,
     "drain": drain,

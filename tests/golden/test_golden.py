@@ -3,6 +3,9 @@
 Each folder here is a case: `scaffold.toml`, protos, and `commands.txt`, one command a line. `expected.txt` holds what they
 said where they failed, and the generated files worth reading, each under a line `-- path --`. After a change that is
 meant: `pytest tests/golden --update-golden`, and read the diff.
+
+In a case that goes on, a line `+ FOLDER` puts the files of that folder of the case over the workspace: what somebody wrote
+meanwhile. From there on everything that is said is shown.
 """
 
 from __future__ import annotations
@@ -37,11 +40,19 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _make(root: Path) -> None:
     for case in CASES:
-        shutil.copytree(HERE / case, root / case, ignore=shutil.ignore_patterns(*NOT_CASES))
-        said = []
-        for line in (HERE / case / "commands.txt").read_text(encoding="utf-8").splitlines():
+        lines = (HERE / case / "commands.txt").read_text(encoding="utf-8").splitlines()
+        steps = [line.removeprefix("+ ") for line in lines if line.startswith("+ ")]
+        shutil.copytree(HERE / case, root / case, ignore=shutil.ignore_patterns(*NOT_CASES, *steps))
+        said, shown = [], False
+        for line in lines:
+            if line.startswith("+ "):
+                shutil.copytree(HERE / case / line.removeprefix("+ "), root / case, dirs_exist_ok=True)
+                said.append(f"{line}\n")
+                shown = True
+                continue
             result = scaffold(root / case, *shlex.split(line))
-            said.append(f"$ scaffold {line}\n" + (f"{result.text}exit code {result.code}\n" if result.code else ""))
+            text = result.text if shown or result.code else ""
+            said.append(f"$ scaffold {line}\n{text}" + (f"exit code {result.code}\n" if result.code else ""))
         (root / f"{case}.said").write_text("\n".join(said), encoding="utf-8")
 
 

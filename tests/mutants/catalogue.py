@@ -10,6 +10,7 @@ from tests.mutants.ground import Edit, Mutant
 
 _ERRORS = "gen/runtime/common/errors.py"
 _FIELDS = "gen/runtime/store/fields.py"
+_HEALTH = "gen/runtime/store/health.py"
 _NAMES = "gen/runtime/common/names.py"
 _REPLAY = "gen/runtime/store/replay.py"
 _REPOSITORY = "gen/runtime/store/repository.py"
@@ -438,10 +439,10 @@ SAMPLE = (
         "not serving",
         "cart-health",
         Edit(
-            _SERVER,
+            _HEALTH,
             """
-            -        servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
-            +        servicer.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
+            -            self._servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
+            +            self._servicer.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
             """,
         ),
     ),

@@ -12,8 +12,8 @@ from sqlalchemy import exc
 from ..common.tracing import Tracing
 from ..service.problems import StartError
 from . import schema
-from .engine import make_engine
-from .faults import as_statuses, busy, patience
+from .engine import make_engines
+from .faults import as_statuses, busy, patience, raise_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,8 +55,7 @@ class Database:
         self._migrate = migrate
         self._program = program
         self._wait_seconds = wait_seconds
-        self._engine = make_engine(url, connections, overflow, wait_seconds, durable=durable)
-        self._writes = self._engine.execution_options(writes=True)
+        self._engine, self._writes = make_engines(url, connections, overflow, wait_seconds, durable=durable)
         self._connections = threading.BoundedSemaphore(connections + overflow)
         # SQLite lets one connection write at a time, and others try again after a while: 16 threads of one process in
         # line waited up to ten times as long as they do for a lock. Other processes still wait the database's way.
@@ -131,8 +130,15 @@ class Database:
         if current is not None:
             yield current
             return
-        with as_statuses(), self._connected(), self._engine.connect() as connection:
-            yield connection
+        # Not by the context managers that a transaction is made of: this is done for each statement, and they take time.
+        self._take()
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except exc.SQLAlchemyError as error:
+            raise_status(error)
+        finally:
+            self._connections.release()
 
     def close(self) -> None:
         """Close the connections that are not in use."""
@@ -158,13 +164,17 @@ class Database:
 
     @contextmanager
     def _connected(self) -> Iterator[None]:
-        """One of the connections; the pool's own wait could not end with the call."""
-        if not self._connections.acquire(timeout=patience(self._wait_seconds)):
-            raise busy()
+        """One of the connections."""
+        self._take()
         try:
             yield
         finally:
             self._connections.release()
+
+    def _take(self) -> None:
+        """Wait for a connection to be free; the pool's own wait could not end with the call."""
+        if not self._connections.acquire(timeout=patience(self._wait_seconds)):
+            raise busy()
 
     @contextmanager
     def _in_turn(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ import logging
 import math
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from sqlalchemy import exc
 
@@ -69,12 +69,17 @@ def as_statuses() -> Iterator[None]:
     try:
         yield
     except exc.SQLAlchemyError as error:
-        status = as_status(error)
-        if status is None:
-            raise
-        if isinstance(status, ResourceExhausted):  # the server logs what is its own fault, and this is none by its code
-            logger.error("the database is full: %s", getattr(error, "orig", error))
-        raise status from error
+        raise_status(error)
+
+
+def raise_status(error: exc.SQLAlchemyError) -> NoReturn:
+    """Raise the status that an error of the database stands for; the error itself where the service is wrong."""
+    status = as_status(error)
+    if status is None:
+        raise error
+    if isinstance(status, ResourceExhausted):  # the server logs what is its own fault, and this is none by its code
+        logger.error("the database is full: %s", getattr(error, "orig", error))
+    raise status from error
 
 
 def as_status(error: exc.SQLAlchemyError) -> StatusError | None:

@@ -7,7 +7,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Generic, ParamSpec, Protocol, TypeVar
 from weakref import WeakSet
 
 from ..common.errors import Unavailable
@@ -26,17 +26,28 @@ R = TypeVar("R")
 _AT_THE_DOOR = 2
 _MOST_AT_THE_DOOR = 1000
 
+# How long a call may take to send its request while others wait for its thread.
+_REQUEST_SECONDS = 5.0
+
 _numbers = count(1)
 
 
 class Workers(ThreadPoolExecutor):
-    """Threads, and how much work they take: a call more than ``most`` is for the server to turn away."""
+    """Threads, and how much work they take: a call more than ``most`` is for the server to turn away.
+
+    grpcio gives a call its thread when it begins, and lets it wait there for the request. A caller who begins and sends
+    nothing would have the thread for as long as it likes, so when others wait for one, such calls are ended.
+    """
 
     def __init__(self, prefix: str, threads: int, most: int) -> None:
         super().__init__(threads, thread_name_prefix=prefix)
         self.most = most
+        self._size = threads
         self._calls = 0
         self._counting = threading.Lock()
+        # The calls whose requests have not come yet, by their threads, and since when.
+        self._awaited: dict[int, tuple[float, _Cancels]] = {}
+        self._looking: threading.Timer | None = None
 
     @property
     def full(self) -> bool:
@@ -47,14 +58,53 @@ class Workers(ThreadPoolExecutor):
         """As of every executor; called by gRPC's polling thread for each call."""
         with self._counting:
             self._calls += 1
-        return super().submit(self._work, partial(fn, *args, **kwargs))
+            if self._calls > self._size and self._looking is None:
+                self._look_later()
+        # Second is what grpcio knows of the call; where that has another shape one day, nobody is ended.
+        call: _Cancels | None = getattr(args[1], "call", None) if len(args) > 1 else None
+        return super().submit(self._work, partial(fn, *args, **kwargs), call)
 
-    def _work(self, work: Callable[[], R]) -> R:
+    def begin(self) -> None:
+        """Note that the call which this thread works on has its request."""
+        self._awaited.pop(threading.get_ident(), None)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """As of every executor."""
+        with self._counting:
+            if self._looking is not None:
+                self._looking.cancel()
+        super().shutdown(wait, cancel_futures=cancel_futures)
+
+    def _work(self, work: Callable[[], R], call: _Cancels | None) -> R:
+        if call is not None:
+            self._awaited[threading.get_ident()] = time.monotonic(), call
         try:
             return work()
         finally:
+            self.begin()
             with self._counting:
                 self._calls -= 1
+
+    def _look_later(self) -> None:
+        self._looking = threading.Timer(_REQUEST_SECONDS, self._look)
+        self._looking.daemon = True
+        self._looking.start()
+
+    def _look(self) -> None:
+        """End the calls that have waited for their requests for too long; look again while others wait for a thread."""
+        for since, call in tuple(self._awaited.values()):
+            if time.monotonic() - since >= _REQUEST_SECONDS:
+                call.cancel()
+        with self._counting:
+            self._looking = None
+            if self._calls > self._size and not self._shutdown:
+                self._look_later()
+
+
+class _Cancels(Protocol):
+    """What is used of grpcio's own object for a call."""
+
+    def cancel(self) -> object: ...
 
 
 class Threads:
@@ -98,11 +148,13 @@ class OnThreads(Generic[R]):
 
     def __init__(self, answer: Callable[..., R], workers: Workers, *, blocking: bool = True) -> None:
         self._answer = answer
+        self._workers = workers
         self.experimental_thread_pool = workers
         self.experimental_non_blocking = not blocking
 
     def __call__(self, *arguments: object) -> R:
-        """Answer."""
+        """Answer. Called on one of the threads, with the request."""
+        self._workers.begin()
         return self._answer(*arguments)
 
 

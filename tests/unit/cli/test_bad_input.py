@@ -127,7 +127,8 @@ def test_a_service_that_is_not_in_the_file(shop: Path) -> None:
     expect(said, "scaffold.toml", "unknown-service", message, 'did you mean "shop.cart.v1.CartService"?')
     edit(shop / CART_PROTO, "service CartService", "service BasketService")
     message = 'no service "shop.cart.v1.CartService" in shop/cart/v1/cart.proto'
-    expect(refused(shop, "regen"), "scaffold.toml", "unknown-service", message, "shop.cart.v1.BasketService")
+    remedy = 'if it is "shop.cart.v1.BasketService" now, write that in its place: its handlers stay where they are'
+    expect(refused(shop, "regen"), "scaffold.toml:13:1", "unknown-service", message, remedy)
 
 
 def test_a_proto_without_a_service(shop: Path) -> None:
@@ -346,3 +347,156 @@ def test_a_second_writer(shop: Path) -> None:
         said = refused(shop, "regen")
     expect(said, str(shop), "workspace-busy", "another scaffold is writing", "wait")
     assert scaffold(shop, "regen").code == 0
+
+
+# The state, and the tree: what somebody else has changed.
+
+
+@pytest.mark.parametrize("line", ["../outside.py\tgenerated", "/etc/hosts\tgenerated", "gibberish", "<<<<<<< HEAD"])
+def test_a_list_edited_by_hand(line: str, shop: Path) -> None:
+    """Least of all is anything outside deleted, although its stamp says that nobody has edited it."""
+    outside = shop.parent / "outside.py"
+    outside.write_bytes((shop / "services/cart/src/cart/gen/api.py").read_bytes())
+    listed = (shop / ".scaffold/files").read_text(encoding="utf-8")
+    (shop / ".scaffold/files").write_text(f"{listed}{line}\n", encoding="utf-8")
+    number = len(listed.splitlines()) + 1
+    for command in (("regen",), ("plan",), ("check",), ("burn", "cart", "--yes"), ("new", "store", "late")):
+        said = refused(shop, *command)
+        expect(said, f".scaffold/files:{number}", "list-damaged", "is no line of the list", "git checkout")
+    assert outside.exists()
+
+
+def test_a_stamp_edited_by_hand(shop: Path) -> None:
+    """A file whose stamp does not fit is somebody's: nothing is written over it."""
+    path = shop / "services/cart/src/cart/gen/api.py"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(re.sub("sha256=[0-9a-f]{6}", "sha256=000000", text), encoding="utf-8")
+    edit(shop / CART_PROTO, "string id = 1;", "string id = 1; string more = 2;")
+    before = tree(shop)
+    said = scaffold(shop, "regen")
+    assert said.code == 1
+    assert "services/cart/src/cart/gen/api.py: edited-generated-file" in said.out
+    assert tree(shop) == before
+
+
+@pytest.mark.parametrize("folder", ["services/cart", "services/cart/src/cart/gen", "services/cart/src/cart/handlers"])
+def test_a_folder_that_is_a_link_out_of_the_workspace(folder: str, shop: Path) -> None:
+    outside = shop.parent / "outside"
+    (shop / folder).rename(outside)
+    (shop / folder).symlink_to(outside)
+    edit(shop / CART_PROTO, "string id = 1;", "string id = 1; string more = 2;")
+    before = tree(outside)
+    for command in (("regen",), ("plan",), ("burn", "cart", "--yes")):
+        said = refused(shop, *command)
+        expect(said, folder, "leads-outside", "link out of the workspace", "put the folder itself there")
+    assert tree(outside) == before
+
+
+def test_a_path_that_differs_by_case_only(shop: Path) -> None:
+    handlers = shop / "services/cart/src/cart/handlers"
+    (handlers / "get_cart.py").rename(handlers / "Get_Cart.py")
+    said = refused(shop, "regen")
+    place = "services/cart/src/cart/handlers"
+    expect(said, f"{place}/Get_Cart.py", "differs-by-case", f"{place}/get_cart.py has to be made", "another name")
+    (shop / "services/late").mkdir()
+    (shop / "services/late/SRC").touch()
+    assert "destination-not-empty" in refused(shop, "new", "store", "late").err
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        (CART_PROTO, f"{CART_PROTO}:1"),
+        ("scaffold.toml", "scaffold.toml:1"),
+        ("services/cart/src/cart/handlers/get_cart.py", "services/cart/src/cart/handlers/get_cart.py:1"),
+        ("services/cart/src/cart/app.py", "services/cart/src/cart/app.py:1"),
+    ],
+)
+def test_the_markers_of_a_merge(path: str, place: str, shop: Path) -> None:
+    lines = (shop / path).read_text(encoding="utf-8").splitlines(keepends=True)
+    lines[:0] = ["<<<<<<< HEAD\n", "one\n", "=======\n", "other\n", ">>>>>>> theirs\n"]
+    (shop / path).write_text("".join(lines), encoding="utf-8")
+    for command in ("regen", "plan"):
+        said = refused(shop, command)
+        expect(said, place, "merge-marker", "conflict markers", "delete the markers")
+        assert said.err.count("help:") == 1, said.err
+
+
+def test_what_looks_like_the_markers_of_a_merge(shop: Path) -> None:
+    """In a string and in a comment they may be meant."""
+    marks = "<<<<<<< HEAD\n=======\n>>>>>>> theirs\n"
+    write(shop, {"services/cart/src/cart/handlers/get_cart.py": f'TEXT = """\n{marks}"""\n'})
+    edit(shop / CART_PROTO, "package shop.cart.v1;", f"package shop.cart.v1;\n/*\n{marks}*/")
+    assert scaffold(shop, "regen").code == 0
+
+
+def test_a_component_with_markers_can_be_burnt(shop: Path) -> None:
+    path = "services/cart/src/cart/handlers/get_cart.py"
+    write(shop, {path: "<<<<<<< HEAD\n=======\n>>>>>>> theirs\n"})
+    assert scaffold(shop, "burn", "cart", "--yes").code == 0
+    assert scaffold(shop, "regen").code == 0
+
+
+def test_a_deleted_gen_is_simply_made_again(shop: Path) -> None:
+    import shutil
+
+    before = tree(shop)
+    shutil.rmtree(shop / "services/cart/src/cart/gen")
+    assert scaffold(shop, "regen").code == 0
+    assert {p: c for p, (c, _) in tree(shop).items()} == {p: c for p, (c, _) in before.items()}
+
+
+def test_an_init_that_was_interrupted_is_completed(tmp_path: Path) -> None:
+    assert scaffold(tmp_path, "init", "whole").code == 0
+    whole = {p: c for p, (c, _) in tree(tmp_path / "whole").items()}
+    half = tmp_path / "other/whole"
+    for missing in sorted(whole):
+        for path, content in whole.items():
+            if path != missing and path != ".scaffold/files":
+                write(half, {path: ""})
+                (half / path).write_bytes(content)
+        assert scaffold(half.parent, "init", "whole").code == 0, missing
+        assert {p: c for p, (c, _) in tree(half).items()} == whole
+        assert scaffold(half.parent, "init", "whole").code == 2, "now it is a workspace"
+        for path in whole:
+            (half / path).unlink()
+    write(half, {"scaffold.toml": "# mine\n"})
+    assert "destination-not-empty" in scaffold(half.parent, "init", "whole").err
+
+
+def test_two_rpcs_that_would_share_a_module(shop: Path) -> None:
+    """The one that was there keeps its file, and its code; so does a client's method."""
+    proto = shop / CART_PROTO
+    edit(proto, "rpc GetCart(GetCartRequest)", "rpc Ab(GetCartRequest)")
+    assert scaffold(shop, "regen").code == 0
+    handler = "services/cart/src/cart/handlers/ab.py"
+    write(shop, {handler: "# Ab: mine\n"})
+    edit(proto, "  rpc Ab(", "  rpc AB(EmptyCartRequest) returns (Cart);\n  rpc Ab(")
+    said = scaffold(shop, "regen")
+    assert said.code == 0, said.text
+    assert (shop / handler).read_bytes() == b"# Ab: mine\n"
+    assert "AB" in (shop / "services/cart/src/cart/handlers/ab_2.py").read_text(encoding="utf-8")
+    client = (shop / "services/checkout/src/checkout/gen/clients/cart.py").read_text(encoding="utf-8")
+    assert re.search(r'def ab\(.*?"Ab"', client, re.DOTALL)
+    assert re.search(r'def ab_2\(.*?"AB"', client, re.DOTALL)
+
+
+def test_services_in_another_order_keep_their_handlers(shop: Path) -> None:
+    """Without `services` in scaffold.toml their order is the proto's; the folders are those that were given once."""
+    proto = shop / CART_PROTO
+    more = "service Audit {\n  rpc GetCart(GetCartRequest) returns (Cart);\n}\n\n"
+    edit(proto, "message Cart {", f"{more}message Cart {{")
+    edit(shop / "scaffold.toml", 'services = ["shop.cart.v1.CartService"]\n', "")
+    assert scaffold(shop, "regen").code == 0
+    handler = "services/cart/src/cart/handlers/get_cart.py"
+    write(shop, {handler: "# CartService: mine\n"})
+    assert (shop / "services/cart/src/cart/handlers/audit/get_cart.py").exists()
+    edit(proto, more, "")
+    edit(proto, "service CartService {", f"{more}service CartService {{")
+    said = scaffold(shop, "regen")
+    assert said.code == 0, said.text
+    service = (shop / "services/cart/src/cart/gen/service.py").read_text(encoding="utf-8")
+    assert re.search(r"class CartService.*?handlers/get_cart\.py", service, re.DOTALL)
+    assert "handlers/audit/get_cart.py" in service
+    client = (shop / "services/checkout/src/checkout/gen/clients/cart.py").read_text(encoding="utf-8")
+    assert 'class Client(ServiceClient):\n    """Calls shop.cart.v1.CartService.' in client

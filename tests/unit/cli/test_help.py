@@ -21,6 +21,8 @@ Start
 Change
   plan      what regen would change
   regen     do it
+  burn      start a prototype again from its protos; your code goes to the attic
+  restore   bring a file back from the attic; without a name, list them
 
 Run
   up        start every service on loopback, traced
@@ -30,6 +32,12 @@ Run
 Judge
   check     all that CI asks: drift, boundaries
   test      contract tests: in process, or --against HOST:PORT
+
+Move
+  acl       beside a monolith: introspect it, smell what was copied from it
+
+Keep
+  remove    take a component out of the workspace; your files go to the attic
 
 `scaffold COMMAND --help` says more.
 exit codes: 0 fine, 1 found something, 2 bad input and nothing written

@@ -184,7 +184,7 @@ def test_an_edited_generated_file_stops_everything(shop: Path) -> None:
     assert tree(shop) == before
     assert f"! {CART}/gen/api.py" in said.out
     assert f"{CART}/gen/api.py: edited-generated-file: this file is generated, and was edited" in said.out
-    assert "  help: move what you need out of it and delete the file; it is made again" in said.out
+    assert "  help: move what you need out of it, then `scaffold regen --force" in said.out
     assert said.out.endswith("Nothing was written.\n")
     assert "1 in conflict" in said.out
     # As it says: without the file, the run goes on.
@@ -234,8 +234,11 @@ def test_a_handler_that_lost_its_rpc_is_kept_and_reported(shop: Path) -> None:
         said = scaffold(shop, "regen")
         assert said.code == 1
         assert f"? {EMPTY}" in said.out
-        assert f"{EMPTY}: orphan: this handler has code of yours, and its RPC is gone from the API" in said.out
-        assert "  help: move what you need elsewhere and delete the file" in said.out
+        assert (
+            f"{EMPTY}: orphan: this handler has code of yours, and its RPC shop.cart.v1.CartService.EmptyCart is gone"
+            in said.out
+        )
+        assert "  help: move what you need elsewhere; `scaffold regen --prune` takes it to the attic" in said.out
         assert (shop / EMPTY).read_bytes() == mine
     # The rest was written.
     assert "empty_cart" not in (shop / f"{CART}/gen/service.py").read_text(encoding="utf-8")
@@ -330,7 +333,10 @@ def test_plan_shows_what_regen_does(shop: Path) -> None:
     assert f"- {EMPTY}   (yours once edited)" in plan.out
     assert plan.out.endswith("Nothing was written. `scaffold plan --diff` shows the lines.\n")
     regen = scaffold(shop, "regen")
-    assert regen.out.splitlines() == plan.out.splitlines()[:-1]
+    # What changed in the API asks for nothing here: regen says only what it writes.
+    changes, _, writes = plan.out.partition("\n\n- ")
+    assert regen.out.splitlines() == f"- {writes}".splitlines()[:-1]
+    assert "rename  CartService.EmptyCart -> FillCart" in changes
     assert UNCHANGED.fullmatch(scaffold(shop, "plan").out)
 
 
@@ -346,14 +352,15 @@ def test_plan_diff_shows_the_lines(shop: Path) -> None:
 
 def test_plan_for_programs(shop: Path) -> None:
     edit(shop / EMPTY, "def empty_cart", "# Mine.\ndef empty_cart")
-    edit(shop / CART_PROTO, EMPTY_RPC, "  rpc FillCart(EmptyCartRequest) returns (Cart);\n")
+    edit(shop / CART_PROTO, EMPTY_RPC, "  rpc FillCart(GetCartRequest) returns (Cart);\n")
     edit(shop / "services/catalog/src/catalog/gen/api.py", '"LookRequest"', '"Look"')
     said = scaffold(shop, "plan", "--format", "json")
     assert said.code == 1
     plan = json.loads(said.out)
-    assert set(plan) == {"changes", "unchanged", "decisions", "notes"}
+    assert set(plan) == {"changes", "unchanged", "decisions", "notes", "evolution"}
     assert {"path": f"{CART}/handlers/fill_cart.py", "action": "create", "owner": "stub",
-            "origin": "shop/cart/v1/cart.proto#CartService.FillCart"} in plan["changes"]  # fmt: skip
+            "origin": "shop/cart/v1/cart.proto#CartService.FillCart",
+            "source": "", "attic": False} in plan["changes"]  # fmt: skip
     actions = {c["path"]: c["action"] for c in plan["changes"]}
     assert actions[EMPTY] == "orphan"
     assert actions[f"{CART}/gen/service.py"] == "update"

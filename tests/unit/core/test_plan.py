@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from scaffold.core import stamp
-from scaffold.core.plan import Change, Listed, Plan, Snapshot, make_plan
+from scaffold.core.diagnostics import ScaffoldError
+from scaffold.core.plan import Change, Listed, Plan, Snapshot, Wishes, make_plan
 from scaffold.core.render import Artifact
 from scaffold.core.view import Owner
 
@@ -110,7 +111,7 @@ def test_unwanted_generated_and_edited_is_a_conflict(state: str) -> None:
     assert plan.listing == (Listed(PATH, "generated"),)
     (found,) = plan.conflicts
     assert (found.slug, found.where and found.where.path) == ("edited-generated-file", PATH)
-    assert "delete the file" in found.remedy
+    assert f"scaffold regen --force {PATH}" in found.remedy
 
 
 @pytest.mark.parametrize("state", EDITED)
@@ -147,6 +148,155 @@ def test_the_order_is_that_of_the_paths() -> None:
     assert again == plan
 
 
-def test_only_creations_updates_and_deletions_are_written() -> None:
-    changes = [Change(a, a, "generated") for a in ("create", "update", "delete", "keep", "conflict", "orphan")]
-    assert [c.action for c in Plan(tuple(changes)).writes] == ["create", "update", "delete"]
+def test_what_touches_the_disk() -> None:
+    actions = ("create", "update", "delete", "move", "attic", "keep", "conflict", "orphan")
+    changes = [Change(a, a, "generated") for a in actions]
+    assert [c.action for c in Plan(tuple(changes)).writes] == ["create", "update", "delete", "move", "attic"]
+
+
+# What the user asks for.
+
+FOLDER = "services/cart"
+
+
+def asked(wanted: Owner | None, state: str, listed: Owner | None, wishes: Wishes) -> Plan:
+    owner = wanted or listed
+    assert owner is not None
+    entries = {PATH: Listed(PATH, listed, "p.S.R")} if listed else {}
+    artifacts = [artifact(wanted)] if wanted else []
+    return make_plan(artifacts, Snapshot({PATH: on_disk(state, owner)}, entries), wishes=wishes)
+
+
+@pytest.mark.parametrize("state", EDITED)
+@pytest.mark.parametrize(("wanted", "action"), [("generated", "update"), (None, "delete")])
+def test_a_forced_conflict_goes_to_the_attic(wanted: Owner | None, action: str, state: str) -> None:
+    plan = asked(wanted, state, "generated", Wishes(force=frozenset({PATH})))
+    (change,) = plan.archived
+    assert (change.action, change.before) == (action, on_disk(state, "generated"))
+    assert not plan.blocked
+    assert plan.listing == ((Listed(PATH, "generated"),) if wanted else ())
+
+
+@pytest.mark.parametrize(
+    ("wanted", "state", "listed"),
+    [("generated", "equal", "generated"), ("generated", "stamp intact", "generated"), ("generated", "absent", None),
+     ("stub", "edited", "stub"), ("yours", "no stamp", "yours"), (None, "edited", "stub"), (None, "no stamp", "yours")],
+)  # fmt: skip
+def test_only_a_conflict_can_be_forced(wanted: Owner | None, state: str, listed: Owner | None) -> None:
+    with pytest.raises(ScaffoldError, match="not-in-conflict"):
+        asked(wanted, state, listed, Wishes(force=frozenset({PATH})))
+
+
+@pytest.mark.parametrize("state", EDITED)
+def test_a_pruned_orphan_goes_to_the_attic(state: str) -> None:
+    plan = asked(None, state, "stub", Wishes(prune=True))
+    (change,) = plan.archived
+    assert (change.action, change.before, change.after) == ("attic", on_disk(state, "stub"), None)
+    assert (plan.orphans, plan.listing) == ((), ())
+
+
+@pytest.mark.parametrize("state", EDITED)
+@pytest.mark.parametrize("wishes", [Wishes(prune=True), Wishes(vacate="services/car"), Wishes(vacate="services/cart2")])
+def test_nothing_else_follows_from_that(wishes: Wishes, state: str) -> None:
+    """Pruning is about orphans, and a folder is not another one that begins like it."""
+    assert asked("stub", state, "stub", wishes).writes == ()
+    assert asked("yours", state, "yours", wishes).writes == ()
+    assert asked(None, state, "yours", wishes).writes == ()
+    assert asked("generated", state, "generated", wishes).blocked
+
+
+VACATED = [
+    ("generated", "edited", "generated", "update", True), ("generated", "stamp intact", "generated", "update", False),
+    ("generated", "equal", "generated", "keep", False), ("generated", "absent", "generated", "create", False),
+    ("stub", "edited", "stub", "update", True), ("stub", "stamp intact", "stub", "update", False),
+    ("stub", "equal", "stub", "keep", False), ("stub", "absent", "stub", "create", False),
+    ("yours", "no stamp", "yours", "update", True), ("yours", "equal", "yours", "keep", False),
+    ("yours", "absent", "yours", "create", False), ("yours", "absent", None, "create", False),
+    (None, "edited", "generated", "delete", True), (None, "stamp intact", "generated", "delete", False),
+    (None, "edited", "stub", "attic", True), (None, "stamp intact", "stub", "delete", False),
+    (None, "no stamp", "yours", "attic", True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("wanted", "state", "listed", "action", "archived"), VACATED)
+def test_a_folder_that_starts_afresh(
+    wanted: Owner | None, state: str, listed: Owner | None, action: str, archived: bool
+) -> None:
+    plan = asked(wanted, state, listed, Wishes(vacate=FOLDER))
+    assert [(c.action, c.archived) for c in plan.changes] == [(action, archived)]
+    assert not plan.blocked
+
+
+@pytest.mark.parametrize(("wanted", "action"), [("stub", "keep"), (None, "orphan")])
+def test_handlers_that_are_kept(wanted: Owner | None, action: str) -> None:
+    plan = asked(wanted, "edited", "stub", Wishes(vacate=FOLDER, keep_handlers=True))
+    assert [c.action for c in plan.changes] == [action]
+
+
+@pytest.mark.parametrize(("listed", "action"), [(True, "keep"), (False, "create")])
+def test_a_stub_without_an_rpc_is_made_once(listed: bool, action: str) -> None:
+    """The first test of the handlers: who deletes it does not want it."""
+    content = stamp.stub("o", "x\n").encode()
+    entries = {PATH: Listed(PATH, "stub")} if listed else {}
+    (change,) = make_plan([Artifact(PATH, content, "stub", "o")], Snapshot({PATH: None}, entries)).changes
+    assert change.action == action
+
+
+# Moves.
+
+OLD = "services/cart/src/cart/handlers/old.py"
+NEW = "services/cart/src/cart/handlers/new.py"
+MINE = b"mine = 1\n"
+
+
+def moved(
+    old: bytes | None, new: bytes | None, *, listed: Owner = "stub", made: dict[str, bytes] | None = None
+) -> Plan:
+    wanted = Artifact(NEW, stamp.stub("o", "new\n").encode(), "stub", "o", "p.S.New")
+    entries = {OLD: Listed(OLD, listed, "p.S.Old")}
+    return make_plan([wanted], Snapshot({OLD: old, NEW: new}, entries), moves={NEW: OLD}, made=made)
+
+
+def test_a_handler_of_the_users_moves() -> None:
+    for there in (None, stamp.stub("o", "an older one\n").encode()):
+        plan = moved(MINE, there)
+        (change,) = plan.changes
+        assert (change.action, change.source, change.path) == ("move", OLD, NEW)
+        assert (change.before, change.after, change.rpc) == (there, MINE, "p.S.New")
+        assert plan.moves == (change,)
+        assert plan.listing == (Listed(NEW, "stub", "p.S.New"),)
+
+
+def test_an_untouched_handler_is_made_anew() -> None:
+    plan = moved(stamp.stub("o", "old\n").encode(), None)
+    assert {c.path: c.action for c in plan.changes} == {OLD: "delete", NEW: "create"}
+    plan = moved(None, MINE)
+    assert {c.path: c.action for c in plan.changes} == {NEW: "keep"}, "it has been done"
+
+
+def test_what_was_made_for_the_old_name_is_nobodys() -> None:
+    plan = moved(MINE, None, listed="yours", made={OLD: MINE})
+    assert {c.path: c.action for c in plan.changes} == {OLD: "delete", NEW: "create"}
+
+
+def test_two_files_with_code_in_one_place() -> None:
+    plan = moved(MINE, b"mine, too\n")
+    assert plan.blocked
+    assert [d.slug for d in plan.decisions] == ["rename-occupied"]
+    assert not plan.moves
+
+
+def test_a_stranger_moves_unread() -> None:
+    snapshot = Snapshot({"b/x.db": None}, {}, strangers=frozenset({"a/x.db"}))
+    plan = make_plan([], snapshot, moves={"b/x.db": "a/x.db"})
+    assert [(c.action, c.source, c.after) for c in plan.changes] == [("move", "a/x.db", None)]
+    assert plan.listing == ()
+
+
+def test_moves_make_room_for_one_another() -> None:
+    files = {"a": MINE, "b": MINE, "c": None}
+    entries = {p: Listed(p, "yours") for p in "ab"}
+    plan = make_plan([], Snapshot(files, entries), moves={"b": "a", "c": "b"})
+    assert [(c.source, c.path) for c in plan.moves] == [("b", "c"), ("a", "b")]
+    with pytest.raises(ScaffoldError, match="rename-circle"):
+        make_plan([], Snapshot(files, entries), moves={"b": "a", "a": "b"})

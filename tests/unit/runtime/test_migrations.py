@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from google.protobuf.message import Message
 from runtime.service.problems import StartError
 from runtime.store import Database, Repository, schema
-from runtime.store.engine import make_engine
+from runtime.store.engine import make_engines
 
 from .library import PATIENCE, Book
 
@@ -215,7 +215,7 @@ def test_many_connect_to_a_new_file_at_once(tmp_path: Path) -> None:
         url, barrier = f"sqlite:///{tmp_path}/{round_}.db", threading.Barrier(8)
 
         def connect(url: str = url, barrier: threading.Barrier = barrier) -> None:
-            engine = make_engine(url, 1, 0, PATIENCE, durable=False)
+            engine = make_engines(url, 1, 0, PATIENCE, durable=False).reads
             barrier.wait(PATIENCE)
             with engine.connect() as connection:
                 assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"

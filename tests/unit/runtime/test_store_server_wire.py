@@ -5,6 +5,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 
@@ -227,3 +228,24 @@ def test_callers_that_connect_and_say_nothing(wire: Wire) -> None:
     finally:
         for plug in plugs:
             plug.close()
+
+
+def test_callers_that_only_begin_a_call_do_not_stop_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """grpcio lets a call wait for its request on a thread; whoever sends none gives it up when others need it."""
+    monkeypatch.setattr("runtime.store.workers._REQUEST_SECONDS", 0.3)
+    called: list[Message] = []
+
+    def get_book(request: Message, context: object) -> Message:
+        called.append(request)
+        return request
+
+    with serving(component(service(get_book=get_book)), max_workers=2) as (running, channel):
+        wire = Wire(running, called)
+        with ThreadPoolExecutor(4) as pool:
+            # Without a deadline, and without an end.
+            silent = [pool.submit(wire.send, body, end=False, grpc_timeout="") for body in (b"", b"\0\0", b"", b"")]
+            time.sleep(0.1)
+            for _ in range(4):
+                assert channel.unary_unary(GET)(DATA, timeout=PATIENCE) == DATA
+            assert [answer.result(PATIENCE).status for answer in silent] != [OK] * 4
+    assert len(called) == 4

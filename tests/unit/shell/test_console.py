@@ -114,7 +114,9 @@ def test_a_plan_for_programs() -> None:
         (NOTE,),
     )
     data = json.loads(console.plan_json(plan))
-    assert data["changes"][0] == {"path": "a.py", "action": "create", "owner": "generated", "origin": "a.proto"}
+    assert data["changes"][0] == {
+        "path": "a.py", "action": "create", "owner": "generated", "origin": "a.proto", "source": "", "attic": False
+    }  # fmt: skip
     assert [c["path"] for c in data["changes"]] == ["a.py", "c.py", "d.py"]
     assert data["unchanged"] == 1
     assert [d["slug"] for d in data["decisions"]] == ["edited-generated-file", "orphan"]

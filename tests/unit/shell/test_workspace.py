@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,8 +27,14 @@ def change(path: str, action: Action, after: str | None = "new\n", owner: Owner 
 
 
 def apply(root: Path, *changes: Change, settings: str | None = None) -> None:
+    """Carry changes out, each from what is there now."""
+    there = tuple(replace(c, before=_bytes(root / c.path)) for c in changes)
     listing = tuple(Listed(c.path, c.owner) for c in changes if c.action != "delete")
-    Workspace.find(root).apply(Plan(changes, listing), settings)
+    Workspace.find(root).apply(Plan(there, listing), settings)
+
+
+def _bytes(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
 
 
 # Reading.
@@ -50,16 +56,7 @@ def test_its_text_is_as_it_stands(root: Path) -> None:
 def test_the_list(root: Path) -> None:
     workspace = Workspace.find(root)
     assert workspace.listed() == {}
-    lines = [
-        "a.py\tgenerated",
-        "b.py\tstub\tp.S.R",
-        "c.py\tyours",
-        "a.py\tgenerated",
-        "nonsense",
-        "",
-        "d.py\tnobody",
-        "# x\tyours",
-    ]
+    lines = ["a.py\tgenerated", "b.py\tstub\tp.S.R", "c.py\tyours", "a.py\tgenerated", "", "# x\tyours"]
     write(root, {".scaffold/files": LIST_HEADER})
     (root / ".scaffold/files").write_text(LIST_HEADER + "\r\n".join(lines), encoding="utf-8")
     assert workspace.listed() == {
@@ -67,6 +64,84 @@ def test_the_list(root: Path) -> None:
         "b.py": Listed("b.py", "stub", "p.S.R"),
         "c.py": Listed("c.py", "yours"),
     }
+
+
+def test_a_path_that_a_merge_lists_twice_belongs_to_whoever_allows_less(root: Path) -> None:
+    write(root, {".scaffold/files": "a.py\tgenerated\na.py\tyours\nb.py\tstub\tp.S.B\nb.py\tstub\tp.S.A\n"})
+    listed = Workspace.find(root).listed()
+    assert listed == {"a.py": Listed("a.py", "yours"), "b.py": Listed("b.py", "stub", "p.S.A")}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "nonsense", "a.py\tnobody", "a.py", "a.py\tgenerated\tp.S.R\tmore", "../a.py\tgenerated", "/etc/hosts\tgenerated",
+        "a/../../b.py\tstub", "a/./b.py\tyours", ".\tgenerated", "\tgenerated", ".scaffold/attic/x.py\tgenerated",
+        "a//b.py\tgenerated", "<<<<<<< HEAD",
+    ],
+)  # fmt: skip
+def test_a_list_that_was_damaged(line: str, root: Path) -> None:
+    """A line that scaffold never wrote: nothing is read, deleted or guessed."""
+    write(root.parent, {"a.py": stamp.generated("a.py", "o", "x\n")})
+    write(root, {".scaffold/files": f"b.py\tyours\n{line}\n"})
+    for use in (Workspace.find(root).listed, lambda: Workspace.find(root).snapshot([])):
+        with pytest.raises(ScaffoldError) as caught:
+            use()
+        (found,) = caught.value.diagnostics
+        assert (found.slug, found.where) == ("list-damaged", Location(".scaffold/files", 2))
+        assert found.remedy
+
+
+def test_a_folder_that_leads_out_of_the_workspace(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    outside = write(tmp_path_factory.mktemp("outside"), {"gen/a.py": "theirs\n"})
+    write(root, {"services/b.py": "b\n", ".scaffold/files": "services/cart/gen/old.py\tgenerated\n"})
+    (root / "services/cart").symlink_to(outside)
+    with pytest.raises(ScaffoldError) as caught:
+        Workspace.find(root).snapshot(["services/cart/gen/a.py", "services/cart/x.py", "services/b.py"])
+    (found,) = caught.value.diagnostics
+    assert (found.slug, found.where) == ("leads-outside", Location("services/cart"))
+    with pytest.raises(ScaffoldError, match="leads-outside"):
+        apply(root, change("services/cart/new.py", "create"))
+    assert contents(outside) == {"gen/a.py": b"theirs\n"}
+
+
+def test_a_folder_that_leads_elsewhere_in_the_workspace(root: Path) -> None:
+    write(root, {"apps/cart/a.py": "a\n"})
+    (root / "services").symlink_to(root / "apps")
+    assert Workspace.find(root).snapshot(["services/cart/a.py"]).files == {"services/cart/a.py": b"a\n"}
+
+
+def test_a_file_that_leads_out_of_the_workspace_is_not_read(
+    root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    outside = write(tmp_path_factory.mktemp("outside"), {"secret": "secret\n"}) / "secret"
+    (root / "a.py").symlink_to(outside)
+    assert Workspace.find(root).snapshot(["a.py"]).files == {"a.py": os.fsencode(outside)}
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "place"),
+    [
+        ("services/cart/Handlers/x.txt", "services/cart/handlers/get.py", "services/cart/Handlers"),
+        ("services/cart/Get.py", "services/cart/get.py", "services/cart/Get.py"),
+        ("Services/x", "services/cart/get.py", "Services"),
+    ],
+)
+def test_a_path_that_differs_by_case_only(there: str, wanted: str, place: str, root: Path) -> None:
+    write(root, {there: "mine\n"})
+    with pytest.raises(ScaffoldError) as caught:
+        Workspace.find(root).snapshot([wanted])
+    (found,) = caught.value.diagnostics
+    assert (found.slug, found.where) == ("differs-by-case", Location(place))
+
+
+def test_strangers(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What is below a folder and not listed; what tools leave there is nobody's, and links are not followed."""
+    outside = write(tmp_path_factory.mktemp("outside"), {"x": "x"})
+    files = ["a/listed.py", "a/mine.py", "a/b/cart.db", "a/__pycache__/x.pyc", "a/.venv/x", "b/other.py"]
+    write(root, {**dict.fromkeys(files, "x"), ".scaffold/files": "a/listed.py\tyours\n"})
+    (root / "a/link").symlink_to(outside)
+    assert Workspace.find(root).strangers("a") == ("a/b/cart.db", "a/link", "a/mine.py")
 
 
 def test_a_snapshot_reads_what_is_wanted_and_what_is_listed(root: Path) -> None:
@@ -245,30 +320,7 @@ def test_what_was_staged_by_a_run_that_was_killed_is_no_part_of_this_one(root: P
     assert not (root / ".scaffold/cache/stage").exists()
 
 
-# The stat cache.
-
-
-def test_remember_and_forget(root: Path) -> None:
-    apply(root, change("a.py", "create"))
-    workspace = Workspace.find(root)
-    plan = Plan((change("a.py", "keep"),), (Listed("a.py", "generated"),))
-    later = (root / "scaffold.toml").stat().st_mtime_ns + 10**9
-    workspace.remember([root / "scaffold.toml", root / "absent.proto"], plan, "1", later)
-    cache = root / ".scaffold/cache/stat.json"
-    note = json.loads(cache.read_text(encoding="utf-8"))
-    assert set(note["files"]) == {str(root / p) for p in ("scaffold.toml", "absent.proto", "a.py", ".scaffold/files")}
-    assert note["files"][str(root / "absent.proto")] is None, "a file that comes to exist is a change"
-    assert (note["count"], note["version"], note["root"]) == (1, "1", str(root))
-    workspace.forget()
-    assert not cache.exists()
-    workspace.forget()
-
-
-def test_a_cache_that_cannot_be_written_is_none(root: Path) -> None:
-    write(root, {".scaffold/cache": "a file"})
-    workspace = Workspace.find(root)
-    workspace.remember([], Plan(), "1", 2**63)
-    assert (root / ".scaffold/cache").read_text(encoding="utf-8") == "a file"
+# The lock.
 
 
 def test_one_writer_at_a_time(root: Path) -> None:
@@ -279,3 +331,101 @@ def test_one_writer_at_a_time(root: Path) -> None:
         assert caught.value.diagnostics[0].slug == "workspace-busy"
     with workspace.locked():
         pass
+
+
+# The attic, and moves.
+
+
+def archive(root: Path, *changes: Change, verb: str = "burn") -> None:
+    there = tuple(replace(c, before=_bytes(root / c.path)) for c in changes)
+    Workspace.find(root).apply(Plan(there, (), verb=verb, name="cart"))
+
+
+def test_an_archived_file_is_in_the_attic(root: Path) -> None:
+    write(root, {"a/x.py": "mine\n", "a/y.py": "mine, too\n"})
+    archive(root, Change("a/x.py", "update", "yours", after=b"new\n", attic=True), Change("a/y.py", "attic", "yours"))
+    found = contents(root)
+    assert found["a/x.py"] == b"new\n"
+    assert "a/y.py" not in found
+    assert found[".scaffold/attic/1-burn-cart/a/x.py"] == b"mine\n"
+    assert found[".scaffold/attic/1-burn-cart/a/y.py"] == b"mine, too\n"
+    (entry,) = Workspace.find(root).attic()
+    assert (entry.number, entry.verb, entry.name) == (1, "burn", "cart")
+    assert [(f.path, bool(f.replaced_by)) for f in entry.files] == [("a/x.py", True), ("a/y.py", False)]
+
+
+def test_entries_are_numbered(root: Path) -> None:
+    for verb in ("burn", "prune", "burn"):
+        write(root, {"x.py": f"{verb} {len(Workspace.find(root).attic())}\n"})
+        archive(root, Change("x.py", "attic", "yours"), verb=verb)
+    (root / ".scaffold/attic/notes").mkdir()
+    found = [(e.number, e.verb) for e in Workspace.find(root).attic()]
+    assert found == [(1, "burn"), (2, "prune"), (3, "burn")]
+
+
+def test_copies_are_on_the_disk_before_an_original_is_touched(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files, and the folders that name them: a computer that loses its power loses neither both."""
+    events: list[str] = []
+    sync, move = os.fsync, room._Writer._move
+
+    def fsync(descriptor: int) -> None:
+        events.append(f"sync {str(Path(f'/proc/self/fd/{descriptor}').readlink()).removeprefix(f'{root}/')}")
+        sync(descriptor)
+
+    def recorded(self: room._Writer, path: str, staged: Path | None) -> None:
+        events.append(f"move {path}")
+        move(self, path, staged)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(room._Writer, "_move", recorded)
+    write(root, {"a/x.py": "mine\n"})
+    archive(root, Change("a/x.py", "attic", "yours"))
+    copy = ".scaffold/attic/1-burn-cart/a/x.py"
+    original = events.index("move a/x.py")
+    assert events.index(f"move {copy}") < original
+    assert events.index("sync .scaffold/cache/stage/0") < events.index(f"move {copy}")
+    for folder in (Path(copy).parent, Path(copy).parent.parent, Path(".scaffold/attic")):
+        assert events.index(f"move {copy}") < events.index(f"sync {folder}") < original
+
+
+def test_a_move_keeps_bytes_mode_and_time(root: Path) -> None:
+    write(root, {"a/x.db": "rows\n"})
+    (root / "a/x.db").chmod(0o640)
+    os.utime(root / "a/x.db", ns=(10**18, 10**18))
+    Workspace.find(root).apply(Plan((Change("b/c/x.db", "move", "yours", source="a/x.db"),)))
+    status = (root / "b/c/x.db").stat()
+    assert (status.st_mode & 0o777, status.st_mtime_ns) == (0o640, 10**18)
+    assert not (root / "a").exists()
+
+
+def test_a_module_that_moves_to_where_one_was_gets_another_second(root: Path) -> None:
+    """Else the bytecode of the one that was there would run."""
+    write(root, {"x.py": "x = 1\n", "y.py": "y = 2\n"})
+    for name in ("x.py", "y.py"):
+        os.utime(root / name, ns=(10**18, 10**18))
+    Workspace.find(root).apply(Plan((Change("y.py", "move", "yours", b"y = 2\n", b"x = 1\n", source="x.py"),)))
+    assert (root / "y.py").read_bytes() == b"x = 1\n"
+    assert (root / "y.py").stat().st_mtime_ns // 10**9 > 10**9
+
+
+@pytest.mark.parametrize(
+    "planned",
+    [
+        Change("x.py", "update", "generated", b"old\n", b"new\n"),
+        Change("x.py", "create", "generated", None, b"new\n"),
+        Change("x.py", "delete", "generated", b"old\n", None),
+        Change("x.py", "attic", "yours", b"old\n", None),
+        Change("y.py", "move", "yours", None, b"old\n", source="x.py"),
+        Change("x.py", "move", "yours", None, None, source="scaffold.toml"),
+    ],
+)
+def test_what_was_changed_since_it_was_read_is_not_touched(planned: Change, root: Path) -> None:
+    write(root, {"x.py": "saved a moment ago\n"})
+    before = contents(root)
+    with pytest.raises(ScaffoldError) as caught:
+        Workspace.find(root).apply(Plan((planned, Change("z/z.py", "create", "generated", None, b"z\n"))))
+    (found,) = caught.value.diagnostics
+    assert (found.slug, found.where) == ("changed-meanwhile", Location("x.py"))
+    assert contents(root) == before
+    assert not (root / "z").exists()
+    assert not (root / ".scaffold/cache/stage").exists()

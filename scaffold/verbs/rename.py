@@ -1,0 +1,150 @@
+"""`scaffold regen --rename stores.cart=basket`: a component under another name, with all that the user wrote in it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from scaffold import __version__
+from scaffold.core import settings as settings_module
+from scaffold.core import stamp, tomltext
+from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError, Severity
+from scaffold.core.naming import environment
+from scaffold.core.settings import SECTIONS, TABLES
+from scaffold.run.up import DATA
+from scaffold.shell.workspace import SETTINGS, Workspace
+from scaffold.verbs.generate import plan_of, wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from scaffold.core.plan import Plan, Wishes
+    from scaffold.core.settings import Settings, Unit
+    from scaffold.verbs.generate import Wanted
+
+
+@dataclass(frozen=True)
+class Renaming:
+    """A component before and after, and scaffold.toml's text before and after: the same where it has been edited."""
+
+    old: Unit
+    new: Unit
+    before: str
+    after: str
+
+    def path(self, path: str) -> str:
+        """Where a file of the old component belongs in the new one."""
+        if path.startswith(f"{self.old.root}/"):
+            return f"{self.new.root}/{path.removeprefix(f'{self.old.root}/')}"
+        return f"{self.new.path}/{path.removeprefix(f'{self.old.path}/')}"
+
+
+def asked(renames: Mapping[str, str], workspace: Workspace, configuration: Settings) -> Renaming | None:
+    """The renaming of a component among the renames that were typed; None where there is none.
+
+    One that was interrupted, or begun in scaffold.toml by hand, is gone on with. Raises ScaffoldError where there is no
+    such component, or where the new name cannot be had.
+    """
+    components = {old: new for old, new in renames.items() if old.startswith(SECTIONS)}
+    if not components:
+        return None
+    if len(renames) > 1:
+        raise ScaffoldError(_alone(sorted(renames)))
+    ((typed, wanted_name),) = components.items()
+    section, _, name = typed.partition(".")
+    new_name = wanted_name.removeprefix(f"{section}.")
+    units = {unit.name: unit for unit in configuration.components() if TABLES[unit.kind] == section}
+    if name in units:
+        ScaffoldError.raise_if(_problems(name, new_name, configuration))
+        text = tomltext.renamed(workspace.text, units[name].kind, name, new_name)
+        return Renaming(units[name], _unit(text, new_name), workspace.text, text)
+    if new_name in units and (old := _begun(units[new_name], name, workspace, configuration)):
+        before = tomltext.renamed(workspace.text, old.kind, new_name, name)
+        return Renaming(old, units[new_name], before, workspace.text)
+    raise ScaffoldError(settings_module.unknown_component(name, set(units), Location(SETTINGS)))
+
+
+def prepare(workspace: Workspace, renaming: Renaming, wishes: Wishes) -> tuple[Wanted, Plan]:
+    """What should exist under the new name, and how to get there: the user's files move, ours are made anew."""
+    old, new = renaming.old, renaming.new
+    what = _wanted(workspace, renaming.after, new.name, old)
+    if old.external:
+        return what, plan_of(workspace, what, wishes)
+    # What is byte for byte as it was made under the old name is nobody's: it is made again under the new one.
+    was = _wanted(workspace, renaming.before, old.name, None)
+    once = (a for a in was.artifacts if a.owner == "yours" and a.path.startswith(f"{old.path}/"))
+    made = {a.path: a.content for a in once if a.content is not None}
+    strangers = workspace.strangers(old.path)
+    listed = (e.path for e in workspace.listed().values() if e.owner != "generated")
+    moving = (*strangers, *(path for path in listed if path.startswith(f"{old.path}/")))
+    moves = {target: path for path in moving if (target := renaming.path(path)) != path}
+    plan = plan_of(workspace, what, wishes, moves=moves, made=made, strangers=frozenset(strangers))
+    return what, replace(plan, notes=(*plan.notes, *_notes(workspace, renaming, plan)))
+
+
+def _wanted(workspace: Workspace, text: str, name: str, formerly: Unit | None) -> Wanted:
+    there = Workspace(workspace.root, text)
+    return wanted(there, settings_module.load(text, __version__), fresh=name, formerly=formerly)
+
+
+def _unit(text: str, name: str) -> Unit:
+    return next(u for u in settings_module.load(text, __version__).components() if u.name == name)
+
+
+def _begun(new: Unit, name: str, workspace: Workspace, configuration: Settings) -> Unit | None:
+    """The component as it was called, where its table has the new name and files are still where they were."""
+    package = configuration.python.package.replace("{name}", name)
+    path = f"services/{name}" if new.path == f"services/{new.name}" else new.path
+    old = replace(new, name=name, package=package, path=path)
+    below = old.path if old.path != new.path else old.root
+    return old if any(path.startswith(f"{below}/") for path in workspace.listed()) else None
+
+
+def _problems(name: str, new: str, configuration: Settings) -> Iterator[Diagnostic]:
+    yield from settings_module.name_problems(new, configuration.python.package.replace("{name}", new))
+    kinds = {unit.name: unit.kind for unit in configuration.components()} | dict.fromkeys(
+        configuration.vendors, "vendor"
+    )
+    if new in kinds:
+        message = f'"{new}" is a {kinds[new]} already'
+        yield Diagnostic("name-taken", message, Location(SETTINGS), f'choose another name for "{name}"')
+
+
+def _notes(workspace: Workspace, renaming: Renaming, plan: Plan) -> Iterator[Diagnostic]:
+    """What is left to the user: lines that say the old name, data under it."""
+    old, new = renaming.old.name, renaming.new.name
+    says = re.compile(rf"\b{old}\b|\b{environment(old)}_")
+    for path, content in sorted(_theirs(workspace, renaming, plan).items()):
+        for number, line in enumerate(content.decode(errors="replace").splitlines(), start=1):
+            if says.search(line):
+                yield Diagnostic(
+                    "old-name", f"it still says {old}: {line.strip()}", Location(path, number),
+                    f"the component is called {new} now, and so is its import package", Severity.NOTE,
+                )  # fmt: skip
+    for file in sorted((workspace.root / DATA).glob(f"{old}.db")):
+        place = file.relative_to(workspace.root)
+        yield Diagnostic(
+            "old-data", f"{old}'s data of development stay here, and {new} begins with none", Location(place.as_posix()),
+            f"to go on with them: mv {place} {place.with_name(f'{new}.db')}", Severity.NOTE,
+        )  # fmt: skip
+
+
+def _theirs(workspace: Workspace, renaming: Renaming, plan: Plan) -> dict[str, bytes]:
+    """The user's files that may say the name: those that move, and the Python of those who call the component."""
+    moved = {c.path: c.after or workspace.read([c.source])[c.source] or b"" for c in plan.changes if c.action == "move"}
+    found = {path: content for path, content in moved.items() if b"\0" not in content}
+    units = settings_module.load(renaming.after, __version__).own()
+    for unit in (u for u in units if renaming.new.name in u.uses):
+        files = workspace.python_files(unit.path).items()
+        found |= {path: content for path, content in files if stamp.of(content) is not stamp.Mark.INTACT}
+    return found
+
+
+def _alone(renames: list[str]) -> Diagnostic:
+    return Diagnostic(
+        "unknown-rename",
+        f"a component is renamed by itself, and not with others: {', '.join(renames)}",
+        None,
+        "run `scaffold regen` once for each of them",
+    )
