@@ -34,7 +34,7 @@ COMMANDS = {
         "trace": "the last trace as a tree, or one by its id",
     },
     "Judge": {
-        "check": "all that CI asks: drift, boundaries, acl",
+        "check": "all that CI asks: drift, boundaries, types, acl",
         "test": "contract tests: in process, or --against HOST:PORT",
     },
     "Move": {

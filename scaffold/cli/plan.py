@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from scaffold.cli.regen import NO_RENAME, RENAME
+from scaffold.cli.regen import FORCE, NO_RENAME, PRUNE, RENAME
 
 
 @click.command("plan")
@@ -17,7 +17,11 @@ from scaffold.cli.regen import NO_RENAME, RENAME
 )
 @RENAME
 @NO_RENAME
-def command(diff: bool, form: str, renames: tuple[str, ...], no_renames: tuple[str, ...]) -> int:
+@PRUNE
+@FORCE
+def command(
+    diff: bool, form: str, renames: tuple[str, ...], no_renames: tuple[str, ...], prune: bool, forced: tuple[str, ...]
+) -> int:
     """Say what `regen` would change: per RPC and message, with the lines of yours that it touches. Nothing is written.
 
     Exit code 0: regen can simply be run. 1: something needs a decision first.
@@ -25,7 +29,7 @@ def command(diff: bool, form: str, renames: tuple[str, ...], no_renames: tuple[s
     from scaffold.shell import console
     from scaffold.verbs.regen import Typed, plan
 
-    outcome = plan(Path.cwd(), Typed(renames=renames, no_renames=no_renames))
+    outcome = plan(Path.cwd(), Typed(prune=prune, force=forced, renames=renames, no_renames=no_renames))
     if form == "json":
         console.say(console.plan_json(outcome.plan))
         return outcome.exit_code

@@ -15,11 +15,18 @@ if TYPE_CHECKING:
 
 RENAME = click.option(
     "--rename", "renames", multiple=True, metavar="SVC.OLD=NEW",
-    help="That RPC is called NEW now: its handler's file moves along, byte for byte. Repeatable.",
+    help="That RPC is called NEW now: its handler's file moves along, byte for byte. Repeatable. By itself also "
+    "stores.OLD=NEW or processes.OLD=NEW: a component gets another name, and all files of yours in it move along.",
 )  # fmt: skip
 NO_RENAME = click.option(
     "--no-rename", "no_renames", multiple=True, metavar="SVC.OLD",
     help="That RPC is gone, whatever looks like it: its handler is an orphan. Repeatable.",
+)  # fmt: skip
+
+PRUNE = click.option("--prune", is_flag=True, help="Handlers of yours whose RPC is gone go to the attic.")
+FORCE = click.option(
+    "--force", "forced", multiple=True, metavar="PATH",
+    help="A generated file that was edited is made again, its old bytes go to the attic. Repeatable.",
 )  # fmt: skip
 
 
@@ -30,11 +37,8 @@ NO_RENAME = click.option(
 )
 @RENAME
 @NO_RENAME
-@click.option("--prune", is_flag=True, help="Handlers of yours whose RPC is gone go to the attic.")
-@click.option(
-    "--force", "forced", multiple=True, metavar="PATH",
-    help="A generated file that was edited is made again, its old bytes go to the attic. Repeatable.",
-)  # fmt: skip
+@PRUNE
+@FORCE
 def command(
     check: bool,
     watch: bool,

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Literal
 
 from scaffold.core import rows, shapes
 from scaffold.core.api import NOWHERE, Enum, Message, Method, Service
+from scaffold.core.diagnostics import Location
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from scaffold.core.api import Api, Field
-    from scaffold.core.diagnostics import Location
 
 What = Literal[
     "add", "remove", "rename", "reorder", "request", "response", "stream", "retype", "renumber", "oneof", "move", "option",
@@ -114,8 +114,8 @@ class _Comparer:
         pairs = list(self._method_pairs())
         self._find_twins(pairs)
         taken = {old.full_name for old, _ in pairs} | {new.full_name for _, new in pairs}
-        gone = [m for m in self._methods(self._old, self._services) if m.full_name not in taken]
-        came = [m for m in self._methods(self._new, self._services.values()) if m.full_name not in taken]
+        gone = [m for m in _methods(self._old) if m.full_name not in taken]
+        came = [m for m in _methods(self._new) if m.full_name not in taken]
         judged = [self._judge(old, new) for old in gone for new in came if self._same_place(old, new)]
         likely = _unique([j for j in judged if j.why])
         found = [
@@ -152,16 +152,13 @@ class _Comparer:
                 return moved
         return ""
 
-    def _methods(self, side: Side, services: Iterable[str]) -> list[Method]:
-        return [m for name in services if name in side.services for m in side.service(name).methods]
-
     def _method_pairs(self) -> Iterator[tuple[Method, Method]]:
         """RPCs that are the same: by their name in services that are the same, or because somebody said so."""
         for old_service, new_service in self._services.items():
             new = {m.name: m for m in self._new.service(new_service).methods}
             yield from ((m, new[m.name]) for m in self._old.service(old_service).methods if m.name in new)
-        old_methods = {m.full_name: m for m in self._methods(self._old, self._old.services)}
-        new_methods = {m.full_name: m for m in self._methods(self._new, self._new.services)}
+        old_methods = {m.full_name: m for m in _methods(self._old)}
+        new_methods = {m.full_name: m for m in _methods(self._new)}
         for one, other in self._renames.items():
             if one in old_methods and other in new_methods:
                 yield old_methods[one], new_methods[other]
@@ -306,10 +303,13 @@ class _Comparer:
         for name in self._old.services:
             new = self._services.get(name)
             if new is None:
-                yield Difference("remove", "service", name, "", breaks=True)
+                file = self._old.service(name).file
+                yield Difference("remove", "service", name, "", where=Location(file), breaks=True)
             elif new != name:
-                service = self._new.service(new)
-                yield Difference("rename", "service", name, new, f"{name} -> {new}", service.where)
+                # Who imports from a package that was given up has to say the new one.
+                given_up = name.rpartition(".")[0] not in self._new.api.packages.values()
+                where = self._new.service(new).where
+                yield Difference("rename", "service", name, new, f"{name} -> {new}", where, breaks=given_up)
         for name in self._new.services:
             if name not in self._services.values():
                 yield Difference("add", "service", "", name, where=self._new.service(name).where)
@@ -324,7 +324,8 @@ class _Comparer:
         self, pairs: Sequence[tuple[Method, Method]], gone: Sequence[Method], came: Sequence[Method]
     ) -> Iterator[Difference]:
         for method in gone:
-            yield Difference("remove", "rpc", method.full_name, "", breaks=True)
+            file = self._old.service(method.full_name.rpartition(".")[0]).file
+            yield Difference("remove", "rpc", method.full_name, "", where=Location(file), breaks=True)
         for method in came:
             detail = f"({_last(method.input)}) returns ({_last(method.output)})"
             yield Difference("add", "rpc", "", method.full_name, detail, method.where)
@@ -340,7 +341,11 @@ class _Comparer:
 
     def _of_rpc(self, old: Method, new: Method) -> Iterator[Difference]:
         names = (old.full_name, new.full_name)
-        if old.name != new.name:
+        one, other = (name.rpartition(".")[0] for name in names)
+        if self._services.get(one) != other:
+            detail = f"{_last(one)}.{old.name} -> {_last(other)}.{new.name}"
+            yield Difference("rename", "rpc", *names, detail, new.where, breaks=True)
+        elif old.name != new.name:
             yield Difference("rename", "rpc", *names, f"{old.name} -> {new.name}", new.where, breaks=True)
         if self._twin(old.input) != new.input:
             yield Difference("request", "rpc", *names, _arrow(old.input, new.input), new.where, breaks=True)
@@ -359,12 +364,15 @@ class _Comparer:
             new = self._new.api.message_by_name.get(twin)
             if new is None:
                 if not self._is_inside(name):
-                    yield Difference("remove", "message", name, "", breaks=True)
+                    yield Difference("remove", "message", name, "", where=Location(old.file), breaks=True)
                 continue
             taken.add(twin)
             if _last(name) != _last(twin):
                 detail = f"{_last(name)} -> {_last(twin)}"
                 yield Difference("rename", "message", name, twin, detail, new.where, True, rows.Reads.SAME)
+            elif name != twin and not self._went_along(name):
+                # Another component's package has changed, and with it the module that this is imported from.
+                yield Difference("rename", "message", name, twin, f"{name} -> {twin}", new.where, True, rows.Reads.SAME)
             if old.file != new.file and name == twin:
                 yield Difference("move", "message", name, twin, f"{old.file} -> {new.file}", new.where)
             if old.rest != new.rest:
@@ -373,6 +381,10 @@ class _Comparer:
         for name, new in self._new.messages.items():
             if name not in taken and not self._is_inside(name):
                 yield Difference("add", "message", "", name, where=new.where)
+
+    def _went_along(self, name: str) -> bool:
+        """Whether a name is another one because the package of our own services is."""
+        return any(name.startswith(f"{package}.") for package in self._packages)
 
     @cached_property
     def _came(self) -> set[str]:
@@ -451,7 +463,7 @@ class _Comparer:
             new = self._new.api.enum_by_name.get(twin)
             if new is None:
                 if not self._is_inside(name):
-                    yield Difference("remove", "enum", name, "", breaks=True)
+                    yield Difference("remove", "enum", name, "", where=Location(old.file), breaks=True)
                 continue
             taken.add(twin)
             if _last(name) != _last(twin):
@@ -501,7 +513,7 @@ class _Comparer:
         for name in sorted(self._old.files & self._new.files):
             old, new = self._old.api.file_by_name[name], self._new.api.file_by_name[name]
             if (old.rest, old.resources) != (new.rest, new.resources):
-                yield Difference("option", "file", name, name)
+                yield Difference("option", "file", name, name, where=Location(name))
 
     @staticmethod
     def _python(field: Field, side: Side) -> tuple[str, ...]:
@@ -546,6 +558,10 @@ def _closest(name: str, side: Side, others: Sequence[str], other_side: Side) -> 
     most = max(shared.values(), default=0)
     best = [other for other, count in shared.items() if count == most]
     return best[0] if len(best) == 1 and 2 * most >= max(len(mine), 1) else ""
+
+
+def _methods(side: Side) -> list[Method]:
+    return [m for name in side.services for m in side.service(name).methods]
 
 
 def _unique(found: Sequence[Likeness]) -> tuple[Likeness, ...]:

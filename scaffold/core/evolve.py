@@ -291,7 +291,9 @@ class _Part:
         names = dict.fromkeys(n for n in old if n in self._before.messages)
         if difference.what == "remove":
             return tuple(n for n in names if n not in self._found.twins and n not in self._after.messages)
-        return tuple(n for n in names if self._found.twins.get(n, n) in new and n not in new)
+        twins = {n: self._found.twins.get(n, n) for n in names}
+        # A type that is in another package now has kept its name.
+        return tuple(n for n, m in twins.items() if m in new and n.rpartition(".")[2] != m.rpartition(".")[2])
 
     @staticmethod
     def _method(side: Side, full_name: str) -> Method | None:
@@ -365,6 +367,8 @@ class _Part:
             if what in ("request", "response") and not caller:
                 found += there.of_type_in(self._type_before(difference), self.part.handlers.get(before, ""))
             return distinct(found)
+        if kind == "service" and difference.breaks and what == "rename":
+            return distinct(there.of_package(before.rpartition(".")[0]))
         if kind in ("message", "enum", "value") and before and what in ("remove", "rename"):
             return distinct(there.of_name(before, gone=True))
         if kind == "value" and before and what == "renumber":
@@ -386,6 +390,8 @@ class _Part:
         what, kind = difference.what, difference.kind
         if what == "rename":
             before, _, now = detail.partition(" -> ")
+            if kind == "rpc" and "." in before:
+                return detail  # from one service to another
             outer = self._relative(difference.before, self._before).removesuffix(before.rpartition(".")[2])
             return f"{'service ' if kind == 'service' else ''}{outer if kind != 'service' else ''}{before} -> {now}"
         if kind == "rpc" and what == "add":

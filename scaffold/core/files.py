@@ -166,7 +166,8 @@ class _Builder:
                 for service, attributes in self._attributes_of(used).items()
                 for rpc, attribute in attributes.items()
             }
-        return Vocabulary(names, clients, classes)
+        modules = {f"{gen}.messages.{module}": package for package, module in self._modules.items()}
+        return Vocabulary(names, clients, classes, modules)
 
     def _gen(self) -> Iterator[FileView]:
         yield self._gen_file("__init__.py", self._services)

@@ -70,6 +70,19 @@ class Lines:
                     found.append(self._line(source, use, gone and use.at_import and use.how in ("import", "name")))
         return found
 
+    def of_package(self, package: str) -> list[Line]:
+        """Lines that name the module of a proto package which was given up."""
+        modules = [module for module, name in self._words.modules.items() if name == package]
+        found = []
+        for source in self._sources:
+            for use in source.uses:
+                if any(use.name == module or use.name.startswith(f"{module}.") for module in modules):
+                    gone = use.at_import and use.how in ("import", "name")
+                    # What was imported by its own name is called by it, wherever it came from.
+                    if use.how != "name" or source.says(use.line, *(module.rpartition(".")[2] for module in modules)):
+                        found.append(self._line(source, use, gone))
+        return found
+
     def of_type_in(self, full_name: str, path: str) -> list[Line]:
         """Lines of one file that name a type."""
         return [line for line in self.of_name(full_name) if line.path == path]

@@ -232,8 +232,7 @@ class _Table:
     def _of_wanted(self, artifact: Artifact) -> Change:
         path, owner = artifact.path, artifact.owner
         before = None if path in self._leaving else self._files.get(path)
-        # Files of the user's are made once. A stub without an RPC is made once, too: nothing fails where it is missing.
-        once = owner == "yours" or (owner == "stub" and not artifact.rpc)
+        once = made_once(owner, artifact.rpc)
 
         def change(action: Action, *, attic: bool = False) -> Change:
             if action == "keep":
@@ -312,6 +311,14 @@ class _Table:
     def _check_forced(self, changes: Iterable[Change]) -> None:
         decided = {c.path for c in changes if c.attic}
         ScaffoldError.raise_if(_not_in_conflict(path) for path in sorted(self._wishes.force - decided))
+
+
+def made_once(owner: Owner, rpc: str) -> bool:
+    """Whether a file is made once only, so that being listed and absent says that somebody has deleted it.
+
+    Those of the user's, and a stub without an RPC: nothing fails where it is missing.
+    """
+    return owner == "yours" or (owner == "stub" and not rpc)
 
 
 def _same(before: bytes, after: bytes | None) -> bool:

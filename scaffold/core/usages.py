@@ -58,6 +58,10 @@ class Source:
         """How many lines there are; what follows the end of the last one is none."""
         return len(self.lines) - (not self.lines[-1])
 
+    def says(self, line: int, *words: str) -> bool:
+        """Whether a line has one of the words in it, as it stands there."""
+        return any(re.search(rf"\b{re.escape(word)}\b", self.text(line)) for word in words)
+
     def text(self, line: int) -> str:
         """A line without its indentation; lines count from 1."""
         return self.lines[line - 1].strip() if line <= len(self.lines) else ""
@@ -69,12 +73,14 @@ class Vocabulary:
 
     ``names`` are messages, enums and values of enums, by the dotted names that they are imported by
     (``checkout.gen.clients.cart.Item`` is ``shop.cart.v1.Item``). ``clients`` are the RPCs of each used component by
-    the name of the client's method, ``classes`` the components by the dotted names of their clients' classes.
+    the name of the client's method, ``classes`` the components by the dotted names of their clients' classes,
+    ``modules`` the proto packages by the dotted names of the modules that have their messages.
     """
 
     names: Mapping[str, str]
     clients: Mapping[str, Mapping[str, str]]
     classes: Mapping[str, str]
+    modules: Mapping[str, str]
 
 
 def problem(path: str, content: bytes) -> Diagnostic | None:

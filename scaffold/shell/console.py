@@ -212,7 +212,10 @@ def show_changes(plan: Plan, *, diff: bool = False) -> None:
             folders[key] = folders.get(key, 0) + 1
             continue
         mark = style(_MARKS[change.action], _ACTION[change.action], out)
-        whose = {"generated": "", "stub": "   (yours once edited)", "yours": "   (yours)"}[change.owner]
+        # What is moved or archived has been edited: other stubs are made anew instead.
+        is_edited = change.action in ("move", "attic", "orphan")
+        stub = "yours" if is_edited else "yours once edited"
+        whose = {"generated": "", "stub": f"   ({stub})", "yours": "   (yours)"}[change.owner]
         come = f"{change.source} -> " if change.source else ""
         gone = "   -> attic" if change.archived else ""
         say(f"{mark} {printable(f'{come}{change.path}')}{style(whose + gone, 'dim', out)}")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from scaffold.core import attic, stamp
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
-from scaffold.core.plan import Change, Listed, Plan, Snapshot
+from scaffold.core.plan import Change, Listed, Plan, Snapshot, made_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -96,6 +96,34 @@ class Workspace:
         files = self.read({*wanted, *listed} - standing)
         ScaffoldError.raise_if(self._by_case_only(path for path in sorted(wanted - standing) if files[path] is None))
         return Snapshot(files, listed)
+
+    def strays(self, known: AbstractSet[str], living: AbstractSet[str]) -> dict[str, Listed]:
+        """Files of ours that the list does not know, by what their stamps say.
+
+        A merge can do that: one branch drops a file and its line in the list, the other one changes the file, and git
+        keeps the file without the line. ``living`` are the RPCs that there are, as ``Service.Rpc``: a handler with the
+        stamp of one of those is somebody's copy.
+        """
+        gens = (path.removesuffix("/descriptors.py") for path in known if path.endswith("/gen/descriptors.py"))
+        found = {}
+        for folder in sorted({f"{gen.removesuffix('/gen')}/{name}" for gen in gens for name in ("gen", "handlers")}):
+            for path in self._files_below(folder):
+                content = None if path in known else self._bytes(path)
+                if content is None:
+                    continue
+                rpc = stamp.stub_of(content)
+                if rpc and rpc not in living:
+                    found[path] = Listed(path, "stub", rpc)
+                elif not rpc and "/gen/" in path and stamp.of(content) is stamp.Mark.INTACT:
+                    found[path] = Listed(path, "generated")
+        return found
+
+    def _files_below(self, folder: str) -> Iterator[str]:
+        """The paths of files below a folder of the workspace; what Python leaves, and links, are left out."""
+        for place, folders, names in os.walk(self.root / folder):
+            folders[:] = [f for f in folders if f != "__pycache__"]
+            inside = Path(place).relative_to(self.root).as_posix()
+            yield from (f"{inside}/{name}" for name in names if not Path(place, name).is_symlink())
 
     def _bytes(self, path: str) -> bytes | None:
         file = f"{self.root}/{path}"  # there are thousands of them, and pathlib takes twice as long
@@ -179,6 +207,8 @@ class Workspace:
 
         One from the root is taken as it is, wherever it is typed: it was copied from a message.
         """
+        if Path(path).is_absolute() and Path(path).is_relative_to(self.root):
+            return Path(path).relative_to(self.root).as_posix()
         if os.path.lexists(self.root / path) or not os.path.lexists(start / path):
             return os.path.normpath(path)
         return Path(os.path.relpath(start.resolve() / path, self.root)).as_posix()
@@ -274,7 +304,11 @@ class Workspace:
         final = _list_text(after.values())
         # A file that is made once, is listed and absent counts as deleted by the user: those that are about to be made
         # are listed afterwards only. (No plan ever wants a starter proto again.)
-        new = {c.path for c in writes if c.action == "create" and _made_once(c) and not c.path.endswith(".proto")}
+        new = {
+            c.path
+            for c in writes
+            if c.action == "create" and made_once(c.owner, c.rpc) and not c.path.endswith(".proto")
+        }
         if writes or settings is not None:
             union = _list_text({**before, **{path: e for path, e in after.items() if path not in new}}.values())
             if union != final:
@@ -475,11 +509,6 @@ def _sync_folders(files: Iterable[Path], root: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _made_once(change: Change) -> bool:
-    """Whether a file is made once only, so that being listed and absent says that somebody has deleted it."""
-    return change.owner == "yours" or (change.owner == "stub" and not change.rpc)
 
 
 def _half_written(plan: Plan) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from scaffold import __version__
 from scaffold.core import settings as settings_module
-from scaffold.core import stamp, tomltext
+from scaffold.core import stamp, tomltext, usages
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError, Severity
 from scaffold.core.naming import environment
 from scaffold.core.settings import SECTIONS, TABLES
@@ -114,20 +114,36 @@ def _problems(name: str, new: str, configuration: Settings) -> Iterator[Diagnost
 def _notes(workspace: Workspace, renaming: Renaming, plan: Plan) -> Iterator[Diagnostic]:
     """What is left to the user: lines that say the old name, data under it."""
     old, new = renaming.old.name, renaming.new.name
-    says = re.compile(rf"\b{old}\b|\b{environment(old)}_")
     for path, content in sorted(_theirs(workspace, renaming, plan).items()):
-        for number, line in enumerate(content.decode(errors="replace").splitlines(), start=1):
-            if says.search(line):
-                yield Diagnostic(
-                    "old-name", f"it still says {old}: {line.strip()}", Location(path, number),
-                    f"the component is called {new} now, and so is its import package", Severity.NOTE,
-                )  # fmt: skip
+        lines = content.decode(errors="replace").splitlines()
+        if numbers := _says(path, content, renaming.old):
+            first, *more = numbers
+            others = f" (and {'lines' if more[1:] else 'line'} {', '.join(map(str, more))})" if more else ""
+            yield Diagnostic(
+                "old-name", f"it still says {old}: {lines[first - 1].strip()}{others}", Location(path, first),
+                f"the component is called {new} now, and so is its import package", Severity.NOTE,
+            )  # fmt: skip
     for file in sorted((workspace.root / DATA).glob(f"{old}.db")):
         place = file.relative_to(workspace.root)
         yield Diagnostic(
             "old-data", f"{old}'s data of development stay here, and {new} begins with none", Location(place.as_posix()),
             f"to go on with them: mv {place} {place.with_name(f'{new}.db')}", Severity.NOTE,
         )  # fmt: skip
+
+
+def _says(path: str, content: bytes, old: Unit) -> list[int]:
+    """The lines that mean a component by its name: of Python those that import it, elsewhere every one with the word."""
+    variables = {n for n, line in _numbered(content) if re.search(rf"\b{environment(old.name)}_", line)}
+    if not path.endswith(".py") or usages.problem(path, content):
+        return sorted(variables | {n for n, line in _numbered(content) if re.search(rf"\b{old.name}\b", line)})
+    imported = re.compile(rf"{re.escape(old.package)}(\.|\Z)|.*\.gen\.clients\.{re.escape(old.name)}(\.|\Z)")
+    uses = usages.read(path, content).uses
+    meant = {u.line for u in uses if u.how == "import" and imported.match(u.name)}
+    return sorted(variables | meant | {u.line for u in uses if u.how == "text" and u.name == old.name})
+
+
+def _numbered(content: bytes) -> Iterator[tuple[int, str]]:
+    return enumerate(content.decode(errors="replace").splitlines(), start=1)
 
 
 def _theirs(workspace: Workspace, renaming: Renaming, plan: Plan) -> dict[str, bytes]:

@@ -320,9 +320,13 @@ def test_a_pruned_handler_comes_back(edited: Path) -> None:
 def test_a_forced_file_comes_back(shop: Path) -> None:
     write(shop, {API: "# mine\n"})
     assert scaffold(shop, "regen").code == 1
-    said = scaffold(shop, "regen", "--force", API)
+    before = tree(shop)
+    shown = scaffold(shop, "plan", "--force", API)
+    assert (shown.code, tree(shop)) == (0, before)
+    said = scaffold(shop, "regen", "--force", str(shop / API))
     assert said.code == 0, said.text
     assert f"~ {API}" in said.out
+    assert said.out in shown.out, "plan says what regen does"
     assert scaffold(shop, "restore").out.startswith(f"  1  force workspace\n       {API}\n")
     assert scaffold(shop, "plan").code == 0
     assert scaffold(shop, "restore", "1").code == 0

@@ -30,7 +30,7 @@ Run
   trace     the last trace as a tree, or one by its id
 
 Judge
-  check     all that CI asks: drift, boundaries
+  check     all that CI asks: drift, boundaries, types
   test      contract tests: in process, or --against HOST:PORT
 
 Move

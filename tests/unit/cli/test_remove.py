@@ -117,7 +117,10 @@ def test_a_table_deleted_by_hand_leaves_files_that_are_named(shop: Path) -> None
 
 
 def test_a_component_gets_another_name(shop: Path) -> None:
-    write(shop, {**MINE, CALLER: "from checkout.gen.clients import cart\n", ".data/cart.db": "rows\n"})
+    write(
+        shop,
+        {**MINE, CALLER: "from checkout.gen.clients import cart\n\nmine = cart.Client\n", ".data/cart.db": "rows\n"},
+    )
     said = scaffold(shop, "regen", "--rename", "stores.cart=basket")
     assert said.code == 0, said.text
     after = contents(shop)
@@ -136,7 +139,8 @@ def test_a_component_gets_another_name(shop: Path) -> None:
         ("services/basket/README.md:3", "Set CART_DATABASE_URL."),
         (f"{CALLER}:1", "from checkout.gen.clients import cart"),
     ):
-        assert f"{place}: note: old-name: it still says cart: {line}\n" in said.out
+        assert f"{place}: note: old-name: it still says cart: {line}" in said.out
+    assert said.out.count(f"{CALLER}:") == 1, "a line that only uses what was imported needs no edit"
     assert ".data/cart.db: note: old-data:" in said.out
     assert "mv .data/cart.db .data/basket.db" in said.out
     assert scaffold(shop, "regen").out.endswith(" unchanged\n")

@@ -454,6 +454,45 @@ def test_a_new_version_of_a_package_moves_nothing(two: Path) -> None:
     assert UNCHANGED.fullmatch(scaffold(two, "plan").out)
 
 
+def test_an_rpc_that_moves_to_another_service_of_the_component(two: Path) -> None:
+    old, new = "services/two/src/two/handlers/second/sell.py", "services/two/src/two/handlers/sell.py"
+    content, rpc = (two / old).read_bytes(), " rpc Sell(SellRequest) returns (Thing);"
+    edit(two / "protos/two.proto", f"{rpc} }}", " }")
+    edit(two / "protos/two.proto", "service First {", f"service First {{{rpc}")
+    said = scaffold(two, "plan")
+    assert (said.code, "  rename? Second.Sell -> First.Sell" in said.out) == (1, True)
+    assert "why: same name, same types, in another service" in said.out
+    assert "do it:      scaffold regen --rename Second.Sell=First.Sell\n" in said.out
+    assert scaffold(two, "regen", "--rename", "Second.Sell=First.Sell").code == 0
+    assert ((two / new).read_bytes(), (two / old).exists()) == (content, False)
+
+
+def test_who_imports_from_a_package_that_was_given_up_is_told(two: Path) -> None:
+    write(two, {"services/two/src/two/rules.py": """
+        from two.gen.messages import two as messages
+        from two.gen.messages.two import Thing
+        def make() -> Thing: return Thing(name=messages.Thing().name)
+    """})  # fmt: skip
+    edit(two / "protos/two.proto", "package two;", "package two.v2;")
+    edit(two / "scaffold.toml", '"two.First", "two.Second"', '"two.v2.First", "two.v2.Second"')
+    said = scaffold(two, "plan")
+    assert said.code == 0
+    assert "edit at least these, or two will not start:\n            rules.py:1 " in said.out
+    assert re.findall(r"rules\.py:(\d)", said.out)[:2] == ["1", "2"]
+
+
+def test_a_service_that_is_given_up(two: Path) -> None:
+    edit(two / "scaffold.toml", ', "two.Second"', "")
+    said = scaffold(two, "plan")
+    assert said.code == 1
+    for line in (
+        "remove  service Second",
+        "remove  Second.Sell",
+        "handlers/second/sell.py has code of yours: an orphan",
+    ):
+        assert line in said.out
+
+
 def test_a_service_in_another_file(two: Path) -> None:
     text = (two / "protos/two.proto").read_text(encoding="utf-8")
     second = next(line for line in text.splitlines(keepends=True) if line.startswith("service Second"))

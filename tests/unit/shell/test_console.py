@@ -84,7 +84,7 @@ def test_changes(capsys: pytest.CaptureFixture[str]) -> None:
         "+ services/cart/src/cart/app.py   (yours)",
         "! services/cart/src/cart/gen/d.py",
         "- services/cart/src/cart/handlers/e.py   (yours once edited)",
-        "? services/cart/src/cart/handlers/f.py   (yours once edited)",
+        "? services/cart/src/cart/handlers/f.py   (yours)",
         "+ services/cart: 3 generated files",
         "~ services/cart: 1 generated file",
     ]
