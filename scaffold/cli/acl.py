@@ -237,3 +237,51 @@ def _table(title: str, rows: Sequence[tuple[str, ...]]) -> None:
     for row in rows:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         console.say(console.printable(f"  {line}".rstrip()))
+
+
+@command.command("check")
+@click.argument("names", nargs=-1, metavar="[NAME...]")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json", "github"]), default="text",
+    help="For people, for programs, or as annotations of a GitHub workflow.",
+)  # fmt: skip
+def check(names: tuple[str, ...], form: str) -> int:
+    """Check that the mappings of the named layers, or of all, are complete: ACL001 to ACL007, each with its line.
+
+    Also that the port answers every RPC, and that seam.toml can be read. A changed proto or snapshot leads to the lines
+    that have to follow. Exit code 1: something was found.
+    """
+    from scaffold.cli.check import show
+    from scaffold.verbs.check import layers
+
+    found = layers(Path.cwd(), names)
+    show(found, form)
+    return 1 if found else 0
+
+
+@command.command("retire")
+@click.argument("name")
+@click.option(
+    "--monolith", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".", metavar="DIR",
+    show_default=True, help="The monolith's source.",
+)  # fmt: skip
+@click.option("--seam", metavar="FILE", default="", help="The seam.toml of production, where it is another one.")
+def retire(name: str, monolith: Path, seam: str) -> int:
+    """Say whether an anti-corruption layer may go, and what stands in the way, line by line.
+
+    It may not while calls go to the monolith, and while anything there imports the layer or the models behind it. Nothing
+    is written. Exit code 1: something stands in the way.
+    """
+    from scaffold.shell import console
+    from scaffold.verbs.status import retire as retire_layer
+
+    found = retire_layer(Path.cwd(), name, monolith, str(Path(seam).resolve()) if seam else "")
+    if found:
+        console.show_diagnostics(found, sys.stdout)
+        console.say(f"{len(found)} found: {name} is still needed")
+        return 1
+    console.say(
+        f"nothing needs {name}'s layer any more: take [acls.{name}] out of scaffold.toml, run `scaffold regen`, "
+    )
+    console.say("delete what is left of its folder, and drop the tables when nobody can want them back")
+    return 0

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 @click.command("check")
 @click.option(
-    "--only", multiple=True, type=click.Choice(["drift", "boundaries", "types"]), help="Only this part. Repeatable."
+    "--only",
+    multiple=True,
+    type=click.Choice(["drift", "boundaries", "types", "acl"]),
+    help="Only this part. Repeatable.",
 )
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "github"]), default="text",
@@ -27,8 +30,9 @@ def command(only: tuple[str, ...], form: str) -> int:
     """Check all that CI asks for.
 
     drift: what is on disk is what the protos say. boundaries: no process imports a database, no component another one.
-    types: nobody calls an RPC or names a message that is gone, and every handler fits its RPC. (import-linter and mypy, in
-    the extra `check`.) Exit code 1: something was found.
+    types: nobody calls an RPC or names a message that is gone, and every handler fits its RPC. acl: the mappings of
+    anti-corruption layers are complete, their ports and seams too. (import-linter and mypy, in the extra `check`.) Exit
+    code 1: something was found.
     """
     from scaffold.verbs.check import check, failed
 

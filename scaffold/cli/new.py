@@ -1,4 +1,4 @@
-"""`scaffold new store` and `scaffold new process`."""
+"""`scaffold new store`, `scaffold new process` and `scaffold new acl`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from scaffold.core.settings import Orm
     from scaffold.verbs.new import Request
 
 _PROTO = click.option(
@@ -65,6 +66,55 @@ def process(
     from scaffold.verbs.new import Request
 
     _new(Request("process", name, protos, services, uses, vendors))
+
+
+@command.command("acl")
+@click.argument("component")
+@click.option(
+    "--orm",
+    type=click.Choice(["django", "sqlalchemy"]),
+    required=True,
+    help="What the monolith's models are written with.",
+)
+@click.option(
+    "--models", "models", multiple=True, required=True, metavar="NAME",
+    help="A model behind the API, as the snapshot calls it: `basket.Line`. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--snapshot", default="", metavar="FILE",
+    help="What `scaffold acl introspect` wrote; by default `model.snapshot.json` of the workspace.",
+)  # fmt: skip
+@click.option(
+    "--proto", "protos", multiple=True, metavar="PATH",
+    help="A proto with the API, where there is no component of that name (yet). Repeatable.",
+)  # fmt: skip
+@_SERVICE
+def acl(
+    component: str, orm: Orm, models: tuple[str, ...], snapshot: str, protos: tuple[str, ...], services: tuple[str, ...]
+) -> None:
+    """Add an anti-corruption layer: the monolith serves a component's API, calls its service, or both.
+
+    It is a folder that a monolith can hold, for Python 3.9 and later. The mappings between the models and the API are
+    proposed as TODOs; `scaffold acl check` says what is missing.
+    """
+    from scaffold.shell import console
+    from scaffold.verbs.new import Layer, new_acl
+
+    created = new_acl(Path.cwd(), Layer(component, orm, models, snapshot, protos, services))
+    adapter, out = created.adapter, sys.stdout
+    generated = sum(c.owner == "generated" and c.path.startswith(f"{adapter.path}/") for c in created.plan.changes)
+    name = console.style(adapter.name, "bold", out)
+    console.say(f"{name} has an anti-corruption layer: {', '.join(adapter.services)} over {', '.join(adapter.models)}")
+    console.say()
+    console.say(f"  {adapter.root}/translate.py   yours: the mappings, to be decided field by field")
+    console.say(f"  {adapter.root}/local.py   yours: the port over the monolith's own code")
+    console.say(f"  {adapter.root}/errors.py, app.py, seam.toml   yours: exceptions, hooks, who answers")
+    console.say(f"  {adapter.root}/gen/, tests/acl/, .importlinter   generated ({generated} files): never edit them")
+    console.show_diagnostics(created.plan.notes)
+    console.say()
+    console.say("Next:")
+    console.say(f"  scaffold acl check {adapter.name}")
+    console.say(f"  $EDITOR {adapter.root}/translate.py {adapter.root}/local.py")
 
 
 def _new(request: Request) -> None:

@@ -28,7 +28,11 @@ class _WithPytestArguments(click.Command):
 
 @click.command("test", cls=_WithPytestArguments, options_metavar="[OPTIONS]", add_help_option=True)
 @click.option("--no-pending", is_flag=True, help="A handler that is not written yet is a failure.")
-@click.option("--against", metavar="HOST:PORT", default="", help="Test a server that is running, whoever wrote it.")
+@click.option(
+    "--against", metavar="HOST:PORT|acl", default="",
+    help="Test a server that is running, whoever wrote it; or the monolith behind the component's anti-corruption layer. "
+    "`acl:HOST:PORT` is a running service, called through the layer.",
+)  # fmt: skip
 @click.option(
     "--metadata", multiple=True, metavar="KEY=VALUE", help="A header of every call, a tenant's say. Repeatable."
 )
@@ -83,8 +87,10 @@ def command(
 
 
 def _address(text: str) -> str:
-    """HOST:PORT, with an IPv6 host in brackets; or empty."""
-    host, _, port = text.rpartition(":")
+    """HOST:PORT, with an IPv6 host in brackets; `acl`, alone or before one; or empty."""
+    host, _, port = text.removeprefix("acl:").rpartition(":")
+    if text == "acl":
+        return text
     if text and not (host and port.isdigit() and 0 < int(port) < 2**16):
         raise click.BadParameter(f'"{text}" is no HOST:PORT', param_hint="--against")
     return text

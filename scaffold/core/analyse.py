@@ -256,6 +256,7 @@ class _FileReader:
                 if b in field_behavior_pb2.FieldBehavior.values()
             ),
             deprecated=field.options.deprecated,
+            reference=field.options.Extensions[resource_pb2.resource_reference].type,
             rest=_rest_of_field(field),
             doc=self._doc(path),
             where=self._where(path),

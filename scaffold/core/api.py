@@ -34,7 +34,7 @@ class Field:
     ``type_name`` is the full name of a message or enum, else empty. ``presence`` is explicit presence (HasField works).
     ``oneof`` is the name of the oneof it is a member of; a proto3 ``optional`` has none. A map field is ``repeated``,
     its ``type_name`` is a message whose ``map_entry`` is set. ``behaviors`` are google.api.field_behavior names
-    (AIP-203), upper case.
+    (AIP-203), upper case. ``reference`` is the type of the resource that it names (google.api.resource_reference).
     """
 
     name: str
@@ -46,6 +46,7 @@ class Field:
     oneof: str = ""
     behaviors: tuple[str, ...] = ()
     deprecated: bool = False
+    reference: str = ""
     rest: bytes = b""
     doc: str = field(default="", compare=False)
     where: Location = field(default=NOWHERE, compare=False)

@@ -242,22 +242,8 @@ class _Builder:
     # gen/
 
     def _descriptors(self) -> DescriptorsView:
-        registered = [f.name for f in self._files if not is_installed(f.name)]
-        # google/protobuf is never kept: it is the language itself, and everybody's.
-        kept = [f.name for f in self._own_files if is_installed(f.name) and f.name in self._unit.protos]
-        installed = [
-            f"{f.name.removesuffix('.proto')}_pb2".replace("/", ".") for f in self._files if is_installed(f.name)
-        ]
-        digest = hashlib.sha256()
-        for file in self._own_files:
-            digest.update(self._serialized[file.name])
-        return DescriptorsView(
-            files=tuple((pycode.literal(name), _base64(self._serialized[name])) for name in registered),
-            kept=tuple((pycode.literal(name), _base64(self._serialized[name])) for name in kept),
-            installed=pycode.strings("INSTALLED: tuple[str, ...] = ", installed),
-            services=pycode.strings("SERVICES: tuple[str, ...] = ", self._unit.services),
-            digest=digest.hexdigest(),
-        )
+        protos = [*self._unit.protos, *(proto for used in self._used for proto in used.protos)]
+        return descriptors_view(self._api, protos, self._unit.protos, self._unit.services, self._serialized)
 
     def _messages(self, package: str) -> MessagesView:
         messages, enums = self._declared(package)
@@ -309,17 +295,7 @@ class _Builder:
         """A class for each resource that this component's own protos declare a pattern for."""
         found = [r for r in self._resources.values() if r.patterns]
         return NamesView(
-            tuple(
-                NameView(
-                    r.name_class,
-                    pycode.docstring(
-                        f"The name of {naming.article(_last(r.message))} {_last(r.message)}: ``{r.patterns[0]}``.", 4
-                    ),
-                    pycode.literal(r.patterns[0]),
-                    pycode.strings("alternatives = ", r.patterns[1:], indent=4) if r.patterns[1:] else "",
-                )
-                for r in sorted(found, key=lambda r: r.name_class)
-            )
+            tuple(name_view(r.name_class, r.message, r.patterns) for r in sorted(found, key=lambda r: r.name_class))
         )
 
     def _services_view(self) -> ServicesView:
@@ -709,6 +685,38 @@ class _Builder:
         path = full_name.removeprefix(f"{package}.").split(".") if package else full_name.split(".")
         top = f"{package}.{path[0]}" if package else path[0]
         return top, "".join(f".{naming.identifier(part)}" for part in path[1:])
+
+
+def descriptors_view(
+    api: Api, protos: Sequence[str], own: Sequence[str], services: Sequence[str], serialized: Mapping[str, bytes]
+) -> DescriptorsView:
+    """The compiled form of ``protos`` and all that they import; ``own`` are those of the component's own API."""
+    files, own_files = api.closure(tuple(protos)), api.closure(tuple(own))
+    registered = [f.name for f in files if not is_installed(f.name)]
+    # google/protobuf is never kept: it is the language itself, and everybody's.
+    kept = [f.name for f in own_files if is_installed(f.name) and f.name in own]
+    installed = [f"{f.name.removesuffix('.proto')}_pb2".replace("/", ".") for f in files if is_installed(f.name)]
+    digest = hashlib.sha256()
+    for file in own_files:
+        digest.update(serialized[file.name])
+    return DescriptorsView(
+        files=tuple((pycode.literal(name), _base64(serialized[name])) for name in registered),
+        kept=tuple((pycode.literal(name), _base64(serialized[name])) for name in kept),
+        installed=pycode.strings("INSTALLED: tuple[str, ...] = ", installed),
+        services=pycode.strings("SERVICES: tuple[str, ...] = ", tuple(services)),
+        digest=digest.hexdigest(),
+    )
+
+
+def name_view(class_name: str, message: str, patterns: Sequence[str]) -> NameView:
+    """The class of a resource's name: ``message`` is its full name, ``patterns`` are one or more."""
+    noun = _last(message)
+    return NameView(
+        class_name,
+        pycode.docstring(f"The name of {naming.article(noun)} {noun}: ``{patterns[0]}``.", 4),
+        pycode.literal(patterns[0]),
+        pycode.strings("alternatives = ", patterns[1:], indent=4) if patterns[1:] else "",
+    )
 
 
 # Attributes that no RPC of a client can have.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FILE = "scaffold.toml"
 Kind = Literal["store", "process"]
+Orm = Literal["django", "sqlalchemy"]
 # The table that holds the components of a kind.
 TABLES: dict[Kind, str] = {"store": "stores", "process": "processes"}
 # What the name of a component begins with where it is told from the name of an RPC: ``stores.cart``.
@@ -86,6 +87,34 @@ class Process(Component):
     vendors: list[str] = Field(default=[], description="Third-party services it calls, each a `[vendors.NAME]`.")
 
 
+class Acl(_Table):
+    """``[acls.NAME]``: an anti-corruption layer between a monolith and the API of the component of that name."""
+
+    orm: Orm = Field(description="What the monolith's models are written with: `django` or `sqlalchemy`.")
+    models: list[str] = Field(
+        description="The models behind the API, by their names in the snapshot: `basket.Line`, `shop.models.Line`."
+    )
+    snapshot: str = Field(
+        default="model.snapshot.json", description="What `scaffold acl introspect` wrote of the monolith."
+    )
+    proto: str | list[str] | None = Field(
+        default=None, description="Proto file or files of the API; those of the component where none are named."
+    )
+    services: list[str] = Field(default=[], description="Full names of the services, written by `new`.")
+    path: str | None = Field(default=None, description="Folder of the layer; `acl/NAME` where none is named.")
+    package: str | None = Field(default=None, description="Its import name; `NAME_acl` where none is named.")
+    serve: list[str] = Field(
+        default=[],
+        description="Command by which the monolith serves the API on `--port`, run in the workspace by "
+        "`scaffold test NAME --against acl`.",
+    )
+    entities: dict[str, str] = Field(
+        default={},
+        description="RPC to the field of its request that names what the call is about, where the proto does not say: "
+        '`PlaceOrder = "cart"`.',
+    )
+
+
 class Vendor(_Table):
     """``[vendors.NAME]``: a third-party HTTP service, traced and timed from the first call."""
 
@@ -140,6 +169,7 @@ class Settings(_Table):
     stores: dict[str, Store] = Field(default={}, description="Data stores, by name.")
     processes: dict[str, Process] = Field(default={}, description="Business processes, by name.")
     vendors: dict[str, Vendor] = Field(default={}, description="Third-party services, by name.")
+    acls: dict[str, Acl] = Field(default={}, description="Anti-corruption layers, by the component that each is for.")
     metadata: Metadata = Metadata()
     smell: Smell = Smell()
 
@@ -160,13 +190,17 @@ class Settings(_Table):
         stores = {n: s if n in near else Store(proto=[], external=s.external) for n, s in self.stores.items()}
         processes = {n: p if n in near else Process(proto=[], external=p.external) for n, p in self.processes.items()}
         vendors = {name: self.vendors[name] for name in unit.vendors}
-        return self._with(stores=stores, processes=processes, vendors=vendors)
+        return self._with(stores=stores, processes=processes, vendors=vendors, acls={})
 
     def with_services(self, services: Mapping[str, tuple[str, ...]]) -> Settings:
         """The settings in which every component names its services."""
         stores = {n: s.model_copy(update={"services": list(services[n])}) for n, s in self.stores.items()}
         processes = {n: p.model_copy(update={"services": list(services[n])}) for n, p in self.processes.items()}
         return self._with(stores=stores, processes=processes)
+
+    def with_layers(self, services: Mapping[str, tuple[str, ...]]) -> Settings:
+        """The settings in which every anti-corruption layer names its services."""
+        return self._with(acls={n: a.model_copy(update={"services": list(services[n])}) for n, a in self.acls.items()})
 
     def _with(self, **tables: object) -> Settings:
         """A copy with other tables; ``model_copy`` would bring along the components of before."""
@@ -175,6 +209,28 @@ class Settings(_Table):
     @cached_property
     def _components(self) -> tuple[Unit, ...]:
         return tuple(self._units())
+
+    def adapters(self) -> tuple[Adapter, ...]:
+        """Every anti-corruption layer, as written."""
+        known = {unit.name: unit for unit in self._components}
+        return tuple(self._adapter(name, table, known.get(name)) for name, table in self.acls.items())
+
+    @staticmethod
+    def _adapter(name: str, table: Acl, unit: Unit | None) -> Adapter:
+        own = (table.proto,) if isinstance(table.proto, str) else tuple(table.proto or ())
+        return Adapter(
+            name=name,
+            package=table.package or f"{name}_acl",
+            path=PurePosixPath(table.path or f"acl/{name}").as_posix(),
+            orm=table.orm,
+            models=tuple(table.models),
+            snapshot=PurePosixPath(table.snapshot).as_posix(),
+            protos=own or (unit.protos if unit else ()),
+            services=tuple(table.services) or (unit.services if unit and not own else ()),
+            serve=tuple(table.serve),
+            entities=tuple(sorted(table.entities.items())),
+            own_protos=bool(own),
+        )
 
     def _units(self) -> Iterator[Unit]:
         for name, store in self.stores.items():
@@ -209,6 +265,37 @@ class Unit:
     uses: tuple[str, ...] = ()
     vendors: tuple[str, ...] = ()
     external: bool = False
+
+    @property
+    def source(self) -> str:
+        """The folder that has to be on the import path."""
+        return f"{self.path}/src"
+
+    @property
+    def root(self) -> str:
+        """The folder of the import package."""
+        return f"{self.source}/{self.package}"
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """An anti-corruption layer with its defaults filled in; paths are POSIX, relative to the workspace.
+
+    ``own_protos``: its table names the protos, and not only the component's.
+    """
+
+    name: str
+    package: str
+    path: str
+    orm: Orm
+    models: tuple[str, ...]
+    snapshot: str
+    protos: tuple[str, ...]
+    services: tuple[str, ...] = ()
+    serve: tuple[str, ...] = ()
+    entities: tuple[tuple[str, str], ...] = ()
+    own_protos: bool = False
+    kind: Literal["acl"] = "acl"
 
     @property
     def source(self) -> str:
@@ -283,6 +370,17 @@ def table_text(unit: Unit) -> str:
         lines.append(f"vendors = {_toml(list(unit.vendors))}")
     if unit.external:
         lines.append("external = true")
+    return "\n".join(lines) + "\n"
+
+
+def adapter_text(adapter: Adapter) -> str:
+    """The table that `new acl` appends to scaffold.toml."""
+    lines = [f"[acls.{adapter.name}]", f"orm = {_toml(adapter.orm)}", f"models = {_toml(list(adapter.models))}"]
+    if adapter.snapshot != "model.snapshot.json":
+        lines.append(f"snapshot = {_toml(adapter.snapshot)}")
+    if adapter.own_protos:
+        lines.append(f"proto = {_toml(adapter.protos[0]) if len(adapter.protos) == 1 else _toml(list(adapter.protos))}")
+    lines.append(f"services = {_toml(list(adapter.services))}")
     return "\n".join(lines) + "\n"
 
 
@@ -373,7 +471,7 @@ def _invalid(error: Mapping[str, Any], places: _Places) -> Diagnostic:
 def _model(keys: tuple[str | int, ...]) -> type[BaseModel]:
     """The model of the table that holds the last of the keys."""
     tables: dict[str, type[BaseModel]] = {"protos": Protos, "python": Python, "metadata": Metadata, "smell": Smell}
-    named: dict[str, type[BaseModel]] = {"stores": Store, "processes": Process, "vendors": Vendor}
+    named: dict[str, type[BaseModel]] = {"stores": Store, "processes": Process, "vendors": Vendor, "acls": Acl}
     if len(keys) >= 3 and keys[0] in named:
         return named[str(keys[0])]
     if len(keys) >= 3 and keys[:2] == ("smell", "waive"):
@@ -402,6 +500,7 @@ def _check(settings: Settings, places: _Places) -> Iterator[Diagnostic]:
     yield from _check_lists(units, places)
     yield from _check_uses(settings, places)
     yield from _check_paths(settings, units, places)
+    yield from _check_adapters(settings, units, places)
     for name, vendor in settings.vendors.items():
         try:
             vendor.timeout_seconds  # noqa: B018 - reading it is the check
@@ -581,6 +680,33 @@ def _check_paths(settings: Settings, units: tuple[Unit, ...], places: _Places) -
             message = f'"{unit.name}" and "{clash}" share the folder {unit.path}'
             yield Diagnostic("settings-value", message, where, "give each a folder of its own")
         seen[unit.path] = unit.name
+
+
+def _check_adapters(settings: Settings, units: tuple[Unit, ...], places: _Places) -> Iterator[Diagnostic]:
+    """Each layer has an API, models, and a folder and an import name of its own."""
+    seen = {unit.path: unit.name for unit in units if not unit.external}
+    packages = {unit.package: unit.name for unit in units if not unit.external}
+    for adapter in settings.adapters():
+        where = places.find("acls", adapter.name)
+        yield from name_problems(adapter.name, adapter.package, where)
+        if not adapter.protos:
+            message = f'there is no component "{adapter.name}", and no proto is named'
+            remedy = f'write proto = "…" in [acls.{adapter.name}], or call it after a component'
+            yield Diagnostic("unknown-component", message, where, remedy)
+        if not adapter.models:
+            remedy = "name the models behind the API, as the snapshot does"
+            yield Diagnostic("settings-value", "models is empty", places.find("acls", adapter.name, "models"), remedy)
+        for key, path in (("path", adapter.path), ("snapshot", adapter.snapshot)):
+            if not _inside(path):
+                message = f'the {key} "{path}" is not inside the workspace'
+                remedy = "write a relative path with forward slashes, below the workspace"
+                yield Diagnostic("settings-value", message, places.find("acls", adapter.name, key), remedy)
+        clash = next((name for path, name in seen.items() if _overlap(path, adapter.path)), None)
+        clash = clash or packages.get(adapter.package)
+        if clash:
+            message = f'the layer of "{adapter.name}" and "{clash}" share a folder or an import name'
+            yield Diagnostic("settings-value", message, where, "give it a `path` and a `package` of its own")
+        seen[adapter.path] = packages[adapter.package] = f"acl/{adapter.name}"
 
 
 def _overlap(one: str, other: str) -> bool:

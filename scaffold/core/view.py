@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from scaffold.core.settings import Unit
+    from scaffold.core.settings import Adapter, Unit
 
 Owner = Literal["generated", "stub", "yours"]
 
@@ -67,9 +67,10 @@ class NameView:
 
 @dataclass(frozen=True)
 class NamesView:
-    """``gen/names.py``."""
+    """``gen/names.py``; ``source`` is the module that has the base class."""
 
     names: tuple[NameView, ...]
+    source: str = ".runtime"
 
 
 @dataclass(frozen=True)
@@ -238,15 +239,170 @@ class SkeletonView:
 
     @property
     def context(self) -> dict[str, object]:
-        """The values as cookiecutter takes them: its own lists are choices, so ours stand in ``{"all": […]}``."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return {name: {"all": list(v)} if isinstance(v, tuple) else v for name, v in values.items()}
+        """The values as cookiecutter takes them."""
+        return _context(self)
+
+
+# An anti-corruption layer.
+
+
+@dataclass(frozen=True)
+class EnumView:
+    """An enum of a port; ``members`` are names and literals."""
+
+    name: str
+    doc: str
+    members: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class TypeView:
+    """A dataclass of a port; each field is a line."""
+
+    name: str
+    doc: str
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MethodView:
+    """A method for an RPC; ``call`` are its statements."""
+
+    signature: str
+    doc: str
+    call: str
+
+
+@dataclass(frozen=True)
+class PortView:
+    """``gen/port.py``; ``port`` is the protocol's name."""
+
+    imports: str
+    enums: tuple[EnumView, ...]
+    types: tuple[TypeView, ...]
+    port: str
+    methods: tuple[MethodView, ...]
+    async_methods: tuple[MethodView, ...]
+
+
+@dataclass(frozen=True)
+class WireView:
+    """``gen/wire.py``: entries of tables, as text."""
+
+    component: str
+    rpcs: str
+    types: tuple[tuple[str, str], ...]
+    enums: tuple[tuple[str, str], ...]
+    attributes: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class MessageFactsView:
+    """A message in ``gen/facts.py``; ``fields`` is the whole argument."""
+
+    type: str
+    name: str
+    fields: str
+    required: bool
+    place: str
+
+
+@dataclass(frozen=True)
+class ModelFactsView:
+    """A model in ``gen/facts.py``; ``columns`` is the whole argument."""
+
+    name: str
+    columns: str
+
+
+@dataclass(frozen=True)
+class FactsView:
+    """``gen/facts.py``."""
+
+    messages: tuple[MessageFactsView, ...]
+    models: tuple[ModelFactsView, ...]
+    has_columns: bool
+
+
+@dataclass(frozen=True)
+class RemoteView:
+    """``gen/remote.py``; ``typing`` are the imports for type checkers, ``port`` that of the messages."""
+
+    typing: tuple[str, ...]
+    port: str
+    methods: tuple[MethodView, ...]
+    async_methods: tuple[MethodView, ...]
+
+
+@dataclass(frozen=True)
+class SeamView:
+    """``gen/seam.py``; ``signature`` is that of the sync seam, ``streams`` are helpers for its async one."""
+
+    port: str
+    signature: str
+    streams: tuple[str, ...]
+    typing: tuple[str, ...]
+    methods: tuple[MethodView, ...]
+    async_methods: tuple[MethodView, ...]
+
+
+@dataclass(frozen=True)
+class ServeView:
+    """``gen/servicer.py``, ``gen/through.py``, and the command of Django."""
+
+    name: str
+    environment: str
+    package: str
+    services: str
+    port: str
+    port_number: int
+
+
+@dataclass(frozen=True)
+class AdapterBoundariesView:
+    """``.importlinter`` of a layer, and its generated test; ``models`` are the top packages that hold models, and ORMs."""
+
+    package: str
+    models: tuple[str, ...]
+    orms: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AdapterSkeletonView:
+    """What the cookiecutter template of a layer sees: everything is text, laid out already."""
+
+    name: str
+    package: str
+    path: str
+    orm: str
+    environment: str
+    services: tuple[str, ...]
+    port: str
+    models: tuple[str, ...]
+    translators: tuple[str, ...]
+    words: str
+    translation: str
+    imports: tuple[str, ...]
+    typing: str
+    methods: tuple[str, ...]
+    streams: tuple[str, ...]
+
+    @property
+    def context(self) -> dict[str, object]:
+        """The values as cookiecutter takes them."""
+        return _context(self)
+
+
+def _context(view: SkeletonView | AdapterSkeletonView) -> dict[str, object]:
+    """A view as cookiecutter takes it: its own lists are choices, so ours stand in ``{"all": […]}``."""
+    values = {name: getattr(view, name) for name in view.__dataclass_fields__}
+    return {name: {"all": list(v)} if isinstance(v, tuple) else v for name, v in values.items()}
 
 
 @dataclass(frozen=True)
 class ComponentFiles:
-    """All that a component consists of."""
+    """All that a component, or an anti-corruption layer, consists of."""
 
-    unit: Unit
+    unit: Unit | Adapter
     files: tuple[FileView, ...]
-    skeleton: SkeletonView
+    skeleton: SkeletonView | AdapterSkeletonView

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from scaffold.core.diagnostics import Diagnostic, Location, Severity
+from scaffold.acl import check as acl_check
+from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError, Severity
 from scaffold.shell import boundaries, types
 from scaffold.shell.workspace import CACHE
 from scaffold.verbs.generate import open_workspace
 from scaffold.verbs.regen import plan
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from scaffold.core.plan import Plan
+    from scaffold.core.settings import Adapter, Unit
 
-PARTS = ("drift", "boundaries", "types")
+PARTS = ("drift", "boundaries", "types", "acl")
 
 
 def check(start: Path, only: Sequence[str] = ()) -> tuple[Diagnostic, ...]:
@@ -35,12 +38,31 @@ def check(start: Path, only: Sequence[str] = ()) -> tuple[Diagnostic, ...]:
         found += drift(planned)
     if "boundaries" in parts:
         workspace, settings = open_workspace(start)
-        for unit in settings.own():
+        checked: tuple[Unit | Adapter, ...] = (*settings.own(), *settings.adapters())
+        for unit in checked:
             broken = boundaries.check(workspace.root / unit.path, workspace.root / unit.source)
             found += [_placed(d, unit.source) for d in broken]
     if "types" in (only if stale else parts):
         found += _types(start, asked_for="types" in only)
+    if "acl" in parts:
+        found += layers(start)
     return tuple(found)
+
+
+def layers(start: Path, names: Sequence[str] = ()) -> tuple[Diagnostic, ...]:
+    """What is wrong with the named anti-corruption layers, all of them where none is named. Raises ScaffoldError."""
+    workspace, settings = open_workspace(start)
+    adapters = {adapter.name: adapter for adapter in settings.adapters()}
+    ScaffoldError.raise_if(unknown_layer(name, adapters) for name in names if name not in adapters)
+    return tuple(d for name in (names or adapters) for d in acl_check.check(workspace.root, adapters[name]))
+
+
+def unknown_layer(name: str, known: Iterable[str]) -> Diagnostic:
+    """There is no layer of that name."""
+    close = get_close_matches(name, list(known), n=1)
+    listed = f"there are {', '.join(known)}" if known else "there is none yet: scaffold new acl COMPONENT"
+    remedy = f'did you mean "{close[0]}"?' if close else listed
+    return Diagnostic("unknown-layer", f'"{name}" has no anti-corruption layer', Location("scaffold.toml"), remedy)
 
 
 def failed(found: Sequence[Diagnostic]) -> bool:

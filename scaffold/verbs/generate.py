@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scaffold import __version__
+from scaffold.acl.facts import facts
+from scaffold.acl.snapshot import read as read_snapshot
 from scaffold.core import settings, stamp, usages
+from scaffold.core.adapter import adapter_files, adapter_problems
 from scaffold.core.analyse import FileSet
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError, Severity
 from scaffold.core.files import component_files
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from scaffold.core.api import Api
     from scaffold.core.plan import Snapshot
     from scaffold.core.recorded import HandlerNames, Recorded
-    from scaffold.core.settings import Settings, Unit
+    from scaffold.core.settings import Adapter, Settings, Unit
     from scaffold.core.view import ComponentFiles
 
 
@@ -78,7 +81,8 @@ def wanted(
     ``formerly`` is what that component was before it got its name.
     """
     roots = (*workspace.roots(configuration.protos.roots), *extra_roots)
-    files = _compile(roots, [p for unit in configuration.components() for p in unit.protos])
+    described: tuple[Unit | Adapter, ...] = (*configuration.components(), *configuration.adapters())
+    files = _compile(roots, [p for each in described for p in each.protos])
     listed = workspace.listed()
     lines = [(entry.path, entry.rpc) for entry in listed.values() if entry.rpc]
     roots_of_handlers = {u.name: u.root for u in configuration.own()} | ({fresh: formerly.root} if formerly else {})
@@ -86,10 +90,14 @@ def wanted(
     units = [with_services(unit, files, known.get(unit.name, NOTHING)) for unit in configuration.components()]
     ScaffoldError.raise_if([problem for unit in units for problem in _missing_services(unit, files, workspace, roots)])
     configuration = configuration.with_services({unit.name: unit.services for unit in units})
+    configuration = _with_layers(configuration, files)
     maker = _Maker(workspace, configuration, files, known, frozenset(listed), memory)
     components = {unit.name: maker.made(unit, fresh=unit.name == fresh) for unit in units if not unit.external}
+    components |= {f"acl/{adapter.name}": maker.layer(adapter) for adapter in configuration.adapters()}
     notes = (*settings.notes(configuration, text=workspace.text), *protoc.shadowed(roots))
-    return Wanted(configuration, files, components, notes, tuple(_inputs(workspace, roots, files)), known)
+    return Wanted(
+        configuration, files, components, notes, tuple(_inputs(workspace, configuration, roots, files)), known
+    )
 
 
 class _Maker:
@@ -136,6 +144,19 @@ class _Maker:
         )
         return Made(inputs, (*map(self._renderer.artifact, component.files), *self._skeleton(component, fresh)))
 
+    def layer(self, adapter: Adapter) -> Made:
+        """An anti-corruption layer's artifacts, in the same way; its models come from the snapshot."""
+        snapshot = read_snapshot(self._workspace.root / adapter.snapshot, adapter.snapshot)
+        models = facts(snapshot, adapter.models, adapter.snapshot)
+        names = self._files.closure(adapter.protos)
+        inputs = sha256(f"{adapter}{models}{self._files.digest(names)}".encode()).hexdigest()
+        if self._memory and (standing := self._memory.standing(f"acl/{adapter.name}", inputs, self._listed)):
+            return Made(inputs, standing)
+        runtime = templates.runtime(self._templates, adapter.kind)
+        component = adapter_files(adapter, self._files.api(names), self._files.serialized(names), models, runtime)
+        made = (*map(self._renderer.artifact, component.files), *self._skeleton(component, fresh=False))
+        return Made(inputs, made)
+
     def _handlers(self, unit: Unit) -> HandlerNames:
         """What the handlers of a component are called: of the list, all that its files and those of its users depend on."""
         if unit.name not in self._names:
@@ -154,6 +175,19 @@ class _Maker:
             made = skeleton.make(template, component.skeleton.context)
         for name, content in made.items():
             yield Artifact(f"{unit.path}/{name}", content, "yours", f"templates/{unit.kind}")
+
+
+def _with_layers(configuration: Settings, files: FileSet) -> Settings:
+    """The settings in which every layer names its services. Raises ScaffoldError where one names what is not there."""
+    found, problems = {}, []
+    for adapter in configuration.adapters():
+        here = services_in(adapter.protos, files)
+        found[adapter.name] = adapter.services or here
+        named = replace(adapter, services=found[adapter.name])
+        missing = [service_not_found(name, here, adapter.protos) for name in named.services if name not in here]
+        problems += missing or list(adapter_problems(named, files.api(adapter.protos)))
+    ScaffoldError.raise_if(problems)
+    return configuration.with_layers(found)
 
 
 def plan_of(
@@ -209,7 +243,8 @@ def _snapshot(workspace: Workspace, what: Wanted, moves: Mapping[str, str]) -> S
 def _left_behind(plan: Plan, configuration: Settings) -> Iterator[Diagnostic]:
     """What is still there of components that scaffold.toml does not name any more."""
     paths = [c.path for c in plan.changes if c.action in ("keep", "orphan", "conflict")]
-    for folder in sorted(component_folders(paths) - {unit.path for unit in configuration.own()}):
+    there = {unit.path for unit in configuration.own()} | {adapter.path for adapter in configuration.adapters()}
+    for folder in sorted(component_folders(paths) - there):
         name = folder.rpartition("/")[2]
         yield Diagnostic(
             "left-behind",
@@ -269,8 +304,13 @@ def with_services(unit: Unit, api: Api | FileSet, known: Recorded = NOTHING) -> 
     """
     if unit.services:
         return unit
-    found = [name for proto in unit.protos for name in api.services_of(proto)]
+    found = services_in(unit.protos, api)
     return replace(unit, services=tuple(sorted(found, key=lambda name: known.folders.get(name) != HANDLERS)))
+
+
+def services_in(protos: Sequence[str], api: Api | FileSet) -> tuple[str, ...]:
+    """The services of these files, in their order."""
+    return tuple(name for proto in protos for name in api.services_of(proto))
 
 
 def _missing_services(
@@ -333,16 +373,19 @@ def service_not_found(name: str, here: Sequence[str], protos: Sequence[str]) -> 
     )
 
 
-def _inputs(workspace: Workspace, roots: Sequence[tuple[str, Path]], files: FileSet) -> list[Path]:
+def _inputs(
+    workspace: Workspace, configuration: Settings, roots: Sequence[tuple[str, Path]], files: FileSet
+) -> list[Path]:
     """Every file that decides what is generated, and those that would if they came to exist."""
     protos = [folder / name for name in files.names for _, folder in roots]
-    return [workspace.root / SETTINGS, *protos, *_generator(), *(disk for _, disk in protoc.installed())]
+    snapshots = [workspace.root / adapter.snapshot for adapter in configuration.adapters()]
+    return [workspace.root / SETTINGS, *protos, *snapshots, *_generator(), *(disk for _, disk in protoc.installed())]
 
 
 @cache
 def _generator() -> tuple[Path, ...]:
     """The generator's own files: in an editable install they change under the same version."""
     here = Path(__file__)
-    code = (file for room in ("core", "shell") for file in here.parent.parent.joinpath(room).glob("*.py"))
+    code = (file for room in ("acl", "core", "shell") for file in here.parent.parent.joinpath(room).glob("*.py"))
     own = (f for f in data.folder("templates").rglob("*") if f.is_file() and "__pycache__" not in f.parts)
     return (here, *code, *own)

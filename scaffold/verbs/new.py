@@ -1,4 +1,4 @@
-"""`scaffold new store|process`: a component from protos, recorded in scaffold.toml."""
+"""`scaffold new store|process|acl`: a component from protos, recorded in scaffold.toml."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scaffold.core import starter
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
 from scaffold.core.plan import Change, Listed, Plan
 from scaffold.core.render import Renderer
-from scaffold.core.settings import Kind, Settings, Unit
+from scaffold.core.settings import Adapter, Kind, Orm, Settings, Unit
 from scaffold.shell import data, protoc, templates
 from scaffold.shell.workspace import SETTINGS, Workspace
 from scaffold.verbs.generate import memory_of, open_workspace, plan_of, wanted
@@ -87,6 +87,108 @@ def new(start: Path, request: Request) -> Created:
         return Created(unit, plan, starter_path, pending)
 
 
+@dataclass(frozen=True)
+class Layer:
+    """What the user asked for: a layer in front of a component's API, over models of the monolith."""
+
+    name: str
+    orm: Orm
+    models: tuple[str, ...]
+    snapshot: str = ""
+    protos: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Layered:
+    """The new layer, and what was written."""
+
+    adapter: Adapter
+    plan: Plan
+
+
+def new_acl(start: Path, request: Layer) -> Layered:
+    """Generate an anti-corruption layer and record it. Raises ScaffoldError; nothing is written then."""
+    workspace, configuration = open_workspace(start)
+    with workspace.locked():
+        ScaffoldError.raise_if(_layer_problems(request, workspace, configuration))
+        roots = workspace.roots(configuration.protos.roots)
+        protos = tuple(dict.fromkeys(_import_name(p, start, workspace, roots) for p in request.protos))
+        adapter = Adapter(
+            name=request.name,
+            package=f"{request.name}_acl",
+            path=f"acl/{request.name}",
+            orm=request.orm,
+            models=tuple(dict.fromkeys(request.models)),
+            snapshot=_snapshot(request, start, workspace),
+            protos=protos,
+            services=tuple(dict.fromkeys(request.services)),
+            own_protos=bool(protos),
+        )
+        memory = memory_of(workspace)
+        what = wanted(workspace, _settings(workspace, adapter), memory=memory)
+        adapter = replace(next(a for a in what.settings.adapters() if a.name == adapter.name), own_protos=bool(protos))
+        if not adapter.services:
+            raise ScaffoldError(_no_service(adapter))
+        plan = plan_of(workspace, what)
+        ScaffoldError.raise_if((*plan.decisions, *plan.conflicts))
+        workspace.apply(plan, _text_with(workspace, adapter))
+        memory.keep(what.components)
+        memory.forget()
+        return Layered(adapter, plan)
+
+
+def _layer_problems(request: Layer, workspace: Workspace, configuration: Settings) -> Iterator[Diagnostic]:
+    """Why this layer cannot be made, before anything is read."""
+    known = {u.name for u in configuration.components()}
+    if request.name in configuration.acls:
+        yield Diagnostic(
+            "name-taken",
+            f"there is an [acls.{request.name}] already",
+            Location(SETTINGS),
+            "change its table; after a change of the proto or the snapshot, `scaffold regen` is the command",
+        )
+    elif request.name not in known and not request.protos:
+        yield settings_module.unknown_component(request.name, known)
+    folder = workspace.root / "acl" / request.name
+    if request.name not in configuration.acls and _taken(folder):
+        yield _not_empty(f"acl/{request.name}")
+
+
+def _snapshot(request: Layer, start: Path, workspace: Workspace) -> str:
+    """The snapshot's path from the workspace. Raises ScaffoldError for one that is elsewhere."""
+    if not request.snapshot:
+        return "model.snapshot.json"
+    path = (start / request.snapshot).resolve()
+    if not path.is_relative_to(workspace.root.resolve()):
+        raise ScaffoldError(
+            Diagnostic(
+                "snapshot-outside",
+                "it is not inside the workspace, so nobody else would have it",
+                Location(request.snapshot),
+                "copy it here: it is committed, and compared with what the mappings say",
+            )
+        )
+    return path.relative_to(workspace.root.resolve()).as_posix()
+
+
+def _taken(folder: Path) -> bool:
+    """Whether something is there already. Empty folders do not count: a run that was killed leaves some."""
+    return folder.is_file() or any(f.is_symlink() or not f.is_dir() for f in folder.rglob("*"))
+
+
+def _not_empty(path: str, left: str = "") -> Diagnostic:
+    """Something is where files are to be written; ``left`` is the name of a former component that it is of."""
+    return Diagnostic(
+        "destination-not-empty",
+        f"there is something already{', left of a component of this name' if left else ''}",
+        Location(path),
+        f"`scaffold remove {left}` takes it to the attic; then run this again"
+        if left
+        else "move it away, or choose another name",
+    )
+
+
 def _unit(request: Request, configuration: Settings) -> Unit:
     return Unit(
         name=request.name,
@@ -121,19 +223,9 @@ def _problems(unit: Unit, workspace: Workspace, configuration: Settings) -> Iter
             yield Diagnostic(
                 "unknown-vendor", f"there is no [vendors.{vendor}]", Location(SETTINGS), "add the table first"
             )
-    folder = workspace.root / unit.path
-    # Empty folders do not count: a run that was killed leaves some.
-    taken = folder.is_file() or any(f.is_symlink() or not f.is_dir() for f in folder.rglob("*"))
-    if unit.name not in known and taken:
+    if unit.name not in known and _taken(workspace.root / unit.path):
         left = any(path.startswith(f"{unit.path}/") for path in workspace.listed())
-        yield Diagnostic(
-            "destination-not-empty",
-            f"there is something already{', left of a component of this name' if left else ''}",
-            Location(unit.path),
-            f"`scaffold remove {unit.name}` takes it to the attic; then run this again"
-            if left
-            else "move it away, or choose another name",
-        )
+        yield _not_empty(unit.path, unit.name if left else "")
 
 
 def _import_name(given: str, start: Path, workspace: Workspace, roots: Sequence[tuple[str, Path]]) -> str:
@@ -165,16 +257,17 @@ def _import_name(given: str, start: Path, workspace: Workspace, roots: Sequence[
     )
 
 
-def _settings(workspace: Workspace, unit: Unit) -> Settings:
+def _settings(workspace: Workspace, unit: Unit | Adapter) -> Settings:
     return settings_module.load(_text_with(workspace, unit), __version__)
 
 
-def _text_with(workspace: Workspace, unit: Unit) -> str:
+def _text_with(workspace: Workspace, unit: Unit | Adapter) -> str:
     """scaffold.toml with the component's table at its end; everything before it byte for byte as it was."""
     text = workspace.text
     if text and not text.endswith("\n"):
         text += "\n"
-    return f"{text}\n{settings_module.table_text(unit)}"
+    table = settings_module.table_text(unit) if isinstance(unit, Unit) else settings_module.adapter_text(unit)
+    return f"{text}\n{table}"
 
 
 def _starter_text(unit: Unit, workspace: Workspace) -> str:
@@ -192,7 +285,7 @@ def _on_disk(name: str, text: str, stack: ExitStack) -> Path:
     return folder
 
 
-def _no_service(unit: Unit) -> Diagnostic:
+def _no_service(unit: Unit | Adapter) -> Diagnostic:
     return Diagnostic(
         "no-service",
         "there is no service in it",

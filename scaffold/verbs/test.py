@@ -17,16 +17,22 @@ from scaffold.contract import faults, junit, ledger
 from scaffold.contract import plan as contract_plan
 from scaffold.core import naming
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
-from scaffold.verbs.generate import compile_api, open_workspace, with_services
+from scaffold.shell.services import Launch, ServiceProcess, free_port
+from scaffold.verbs.check import unknown_layer
+from scaffold.verbs.generate import compile_api, open_workspace, services_in
 from scaffold.verbs.run import select
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from scaffold.core.settings import Settings, Unit
+    from scaffold.core.settings import Adapter, Settings, Unit
     from scaffold.shell.workspace import Workspace
 
 _RESULTS, _BETWEEN_RESULTS = ".FEKPsxX", " []%0123456789\n"
+_START_SECONDS = 60.0
+
+# What `--against` calls a component's anti-corruption layer.
+LAYER = "acl"
 _NEEDED = ("pytest", "hypothesis", "grpc", "sqlalchemy", "pydantic_settings", "opentelemetry.sdk", "httpx")
 
 
@@ -70,9 +76,10 @@ def test(
 ) -> Tested:
     """Run the suites of the named components, or of all. ``arguments`` go to pytest. Raises ScaffoldError.
 
-    ``against`` is HOST:PORT of a component that is running; by default they are started here. ``metadata`` are headers of
-    every call. ``junit_file`` is written where pytest ran. With ``progress`` nothing is printed: it is told the number of
-    checks that have been carried out.
+    ``against`` is HOST:PORT of a component that is running; by default they are started here. ``acl`` is the monolith, as
+    the component's anti-corruption layer serves it, ``acl:HOST:PORT`` a running service behind the layer's port.
+    ``metadata`` are headers of every call. ``junit_file`` is written where pytest ran. With ``progress`` nothing is
+    printed: it is told the number of checks that have been carried out.
     """
     workspace, settings = open_workspace(start)
     missing = [name for name in _NEEDED if not _found(name)]
@@ -85,6 +92,9 @@ def test(
                 "pip install 'apifirst-scaffold[test]'",
             )
         )
+    if against == LAYER or against.startswith(f"{LAYER}:"):
+        run = _Run(workspace, contract_plan.Plan({}), arguments, no_pending, against, junit_file, progress)
+        return _against_layer(start, names, run, metadata)
     chosen = select(settings, names)
     if against and len(chosen) != 1:
         raise ScaffoldError(
@@ -113,15 +123,98 @@ def test(
                 "nothing-to-test", "there is no component yet", Location("scaffold.toml"), "scaffold new store NAME"
             )
         )
-    with tempfile.TemporaryDirectory(prefix="scaffold-") as temporary:
-        plan, report = Path(temporary, "plan.json"), Path(temporary, "report.json")
-        planned = with_metadata(plan_for(workspace, settings), metadata)
-        plan.write_text(planned.dumps(), encoding="utf-8")
-        command = _command(workspace.root, plan, report)
-        command += ["--contract-no-pending"] * no_pending
-        command += ["--contract-against", against] if against else []
-        code, output = _run([*command, *files, *arguments], workspace.root, progress)
-        return replace(_tested(code, report, output, junit_file), undecided=tuple(undecided.values()))
+    planned = with_metadata(plan_for(workspace, settings), metadata)
+    run = _Run(workspace, planned, arguments, no_pending, against, junit_file, progress)
+    return replace(run.carry_out(files), undecided=tuple(undecided.values()))
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Suites that are to be run: by which plan, against whom, and who follows."""
+
+    workspace: Workspace
+    plan: contract_plan.Plan
+    arguments: Sequence[str]
+    no_pending: bool
+    against: str
+    junit_file: Path | None
+    progress: Callable[[int], None] | None
+
+    def carry_out(self, files: Sequence[str]) -> Tested:
+        """Run the suites in these files."""
+        with tempfile.TemporaryDirectory(prefix="scaffold-") as temporary:
+            plan, report = Path(temporary, "plan.json"), Path(temporary, "report.json")
+            plan.write_text(self.plan.dumps(), encoding="utf-8")
+            command = _command(self.workspace.root, plan, report)
+            command += ["--contract-no-pending"] * self.no_pending
+            command += ["--contract-against", self.against] if self.against else []
+            code, output = _run([*command, *files, *self.arguments], self.workspace.root, self.progress)
+            return _tested(code, report, output, self.junit_file)
+
+
+def _against_layer(start: Path, names: Sequence[str], run: _Run, metadata: Sequence[tuple[str, str]]) -> Tested:
+    """Run the suite of a component against its anti-corruption layer: the monolith, or a service behind the port."""
+    settings = open_workspace(start)[1]
+    adapter = _layer(settings, names, run.against)
+    file = f"{adapter.path}/tests/contract/test_contract.py"
+    if not run.workspace.exists(file):
+        raise ScaffoldError(
+            Diagnostic("not-generated", "the contract suite is not there", Location(file), "run `scaffold regen`")
+        )
+    own = contract_plan.Component(
+        kind="store",
+        package=adapter.package,
+        src=adapter.source,
+        metadata=dict.fromkeys(settings.metadata.require, "contract"),
+        places=_places(run.workspace, settings, (adapter,)),
+    )
+    plan = contract_plan.Plan({adapter.name: own}, known_failures(run.workspace, (adapter.name,)))
+    service = run.against.partition(":")[2]
+    process = ServiceProcess(_launch(run.workspace, adapter, service))
+    try:
+        process.wait_healthy(_START_SECONDS)
+        return replace(run, plan=with_metadata(plan, metadata), against=process.address).carry_out([file])
+    finally:
+        process.stop()
+
+
+def _layer(settings: Settings, names: Sequence[str], against: str) -> Adapter:
+    """The one layer that is meant. Raises ScaffoldError."""
+    adapters = {adapter.name: adapter for adapter in settings.adapters()}
+    chosen = list(dict.fromkeys(names)) or list(adapters)
+    if len(chosen) != 1:
+        raise ScaffoldError(
+            Diagnostic(
+                "which-component",
+                f"{against} is one layer, and {len(chosen)} could be meant",
+                None,
+                f"scaffold test NAME --against {against}",
+            )
+        )
+    if chosen[0] not in adapters:
+        raise ScaffoldError(unknown_layer(chosen[0], adapters))
+    return adapters[chosen[0]]
+
+
+def _launch(workspace: Workspace, adapter: Adapter, service: str) -> Launch:
+    """The monolith's own command; or, with a service's address, a process in which the port calls that."""
+    port = free_port()
+    if not service:
+        if not adapter.serve:
+            raise ScaffoldError(
+                Diagnostic(
+                    "layer-not-served",
+                    f"[acls.{adapter.name}] does not say how the monolith serves the API",
+                    Location("scaffold.toml"),
+                    'write serve = ["PYTHON", "manage.py", …], a command that takes --port; or start it, and give its '
+                    "HOST:PORT to --against",
+                )
+            )
+        return Launch(adapter.name, (*adapter.serve, "--port", str(port)), workspace.root, os.environ, port)
+    source = str((workspace.root / adapter.source).resolve())
+    environment = {**os.environ, "PYTHONPATH": source, f"{naming.environment(adapter.name)}_ADDRESS": service}
+    command = (sys.executable, "-m", f"{adapter.package}.gen.through", "--port", str(port))
+    return Launch(adapter.name, command, workspace.root, environment, port)
 
 
 @dataclass(frozen=True)
@@ -278,7 +371,7 @@ def known_failures(workspace: Workspace, components: Collection[str]) -> tuple[l
     return entries
 
 
-def _places(workspace: Workspace, settings: Settings, units: Sequence[Unit]) -> dict[str, str]:
+def _places(workspace: Workspace, settings: Settings, units: Sequence[Unit | Adapter]) -> dict[str, str]:
     """Where each RPC is declared, for failures to point at; nowhere where the protos do not compile at the moment."""
     roots = workspace.roots(settings.protos.roots)
     try:
@@ -287,7 +380,7 @@ def _places(workspace: Workspace, settings: Settings, units: Sequence[Unit]) -> 
         return {}
     places = {}
     for unit in units:
-        for name in with_services(unit, api).services:
+        for name in unit.services or services_in(unit.protos, api):
             for method in api.service_by_name[name].methods if name in api.service_by_name else ():
                 root = next((written for written, folder in roots if (folder / method.where.path).is_file()), "")
                 path = f"{root}/{method.where.path}" if root not in ("", ".") else method.where.path

@@ -1,6 +1,6 @@
 """`make bench`: the figures, each as a ratio against a peer that ran in turn with it, in this run, on this machine.
 
-``python -m tests.bench SECTION ...`` prints some of them: generator, many, peers, databases, rpcs, drain, suite, oscar.
+``python -m tests.bench SECTION ...`` prints some of them: generator, many, databases, rpcs, drain, suite, oscar, layer.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.bench.databases import databases
 from tests.bench.drain import drain
+from tests.bench.layer import layer
 from tests.bench.many import many, peers
 from tests.bench.oscar import oscar
 from tests.bench.rpcs import rpcs
@@ -97,6 +98,7 @@ SECTIONS: dict[str, Callable[[Path], None]] = {
     "drain": drain,
     "suite": suite,
     "oscar": oscar,
+    "layer": layer,
 }
 
 if __name__ == "__main__":

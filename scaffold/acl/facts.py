@@ -1,0 +1,86 @@
+"""From a snapshot to what mappings are checked against: columns with their kinds, relations with where they lead."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
+from scaffold.core.facts import ColumnFacts, ModelFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from scaffold.acl.snapshot import Column, Model, Relation, Snapshot
+
+_KINDS = {"string": "text", "file": "text", "array": "json"}
+
+# Whole numbers, by what the field's class says of itself: bits, and whether below zero.
+_BITS = (("Big", 63), ("Small", 15))
+_USUAL_BITS = 31
+
+
+def facts(snapshot: Snapshot, names: Sequence[str], shown: str) -> tuple[ModelFacts, ...]:
+    """The named models. Raises ScaffoldError for those that the snapshot does not have; ``shown`` is its path."""
+    ScaffoldError.raise_if(_missing(name, snapshot, shown) for name in names if name not in snapshot.model_by_name)
+    return tuple(_model(snapshot.model_by_name[name]) for name in dict.fromkeys(names))
+
+
+def _missing(name: str, snapshot: Snapshot, shown: str) -> Diagnostic:
+    known = [model.name for model in snapshot.models]
+    close = get_close_matches(name, known, n=1, cutoff=0.5)
+    some = ", ".join(model.name for model in snapshot.own[:12]) or "none"
+    remedy = f'did you mean "{close[0]}"?' if close else f"models there: {some}"
+    return Diagnostic(
+        "acl-unknown-model",
+        f'the snapshot has no model "{name}"',
+        Location(shown),
+        f"{remedy} Where the monolith has it by now: `scaffold acl introspect`",
+    )
+
+
+def _model(model: Model) -> ModelFacts:
+    return ModelFacts(model.name, model.module, model.class_name, tuple(_columns(model)))
+
+
+def _columns(model: Model) -> Iterator[ColumnFacts]:
+    """Columns of the table, then what can be read beside them: relations that others hold, properties."""
+    holders = {r.columns[0]: r for r in model.relations if len(r.columns) == 1 and not r.kind.startswith("reverse_")}
+    names: set[str] = set()
+    for column in model.columns:
+        made = _column(column, holders.get(column.name))
+        names |= {made.name, made.attribute}
+        yield made
+    for relation in model.relations:
+        if relation.name not in names:
+            yield ColumnFacts(relation.name, "relation", relation.null, stored=False, model=relation.to)
+    for prop in model.properties:
+        if prop.name not in names:
+            yield ColumnFacts(prop.name, "other", stored=False)
+
+
+def _column(column: Column, relation: Relation | None) -> ColumnFacts:
+    if relation is not None and relation.kind != "generic":
+        attribute = column.name if column.name != relation.name else ""
+        return ColumnFacts(relation.name, "relation", column.null, attribute=attribute, model=relation.to)
+    low, high = _bounds(column)
+    return ColumnFacts(
+        name=column.name,
+        kind=_KINDS.get(column.type, column.type),
+        null=column.null,
+        choices=tuple(choice.value for choice in column.choices),
+        aware=column.aware is not False,
+        low=low,
+        high=high,
+        digits=column.max_digits,
+        places=column.decimal_places,
+        length=column.max_length,
+    )
+
+
+def _bounds(column: Column) -> tuple[int | None, int | None]:
+    if column.type != "int":
+        return None, None
+    bits = next((bits for word, bits in _BITS if word in column.field_class), _USUAL_BITS)
+    positive = "Positive" in column.field_class
+    return (0 if positive else -(2**bits)), 2**bits - 1

@@ -1,0 +1,1 @@
+"""The anti-corruption layer between the monolith and {{ cookiecutter.services.all | join(", ") }}."""

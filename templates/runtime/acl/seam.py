@@ -1,0 +1,277 @@
+"""Which implementation answers: the monolith or the service, per method, and per entity where both do.
+
+Modes are read live: a change of ``seam.toml`` (or of the flags of an OpenFeature provider) counts within half a second,
+without a restart. A source that fails, or says what cannot be, changes nothing: the last mode that was known holds, and
+without one the monolith answers. What has been routed is never tried on the other side: a write that failed has failed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import threading
+import time
+from dataclasses import dataclass
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Mapping, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .calls import Rpc, Table
+
+_log = logging.getLogger(__name__)
+
+_POINTS = 10_000  # a percentage has two decimals
+_PERCENT = re.compile(r"percent:(\d+(?:\.\d{1,2})?)\Z")
+
+#: Names of the design that this version does not route: said apart from a misspelling.
+_LATER = ("shadow_read", "dual_write")
+
+
+class FlagsError(Exception):
+    """The source of the modes cannot be read, or says what cannot be."""
+
+
+@dataclass(frozen=True)
+class Mode:
+    """``monolith``, ``service``, or ``percent`` of the entities at the service."""
+
+    name: str
+    percent: float = 0.0
+
+    def __str__(self) -> str:
+        return f"percent:{self.percent:g}" if self.name == "percent" else self.name
+
+
+MONOLITH = Mode("monolith")
+SERVICE = Mode("service")
+
+
+def mode(name: object, percent: object = None) -> Mode:
+    """A mode from what somebody wrote. Raises :class:`FlagsError`."""
+    if name in ("monolith", "service"):
+        if percent is not None:
+            raise FlagsError(f'mode "{name}" has no percent: take it out, or write mode = "percent"')
+        return Mode(str(name))
+    if name == "percent":
+        if isinstance(percent, bool) or not isinstance(percent, (int, float)) or not 0 <= percent <= 100:
+            raise FlagsError(f'mode "percent" needs percent = 0 to 100, not {percent!r}')
+        return Mode("percent", float(percent))
+    if name in _LATER:
+        raise FlagsError(f'mode "{name}" is not routed by this version: monolith, percent or service')
+    raise FlagsError(f"{name!r} is no mode: monolith, percent or service")
+
+
+def parsed(text: object) -> Mode:
+    """A mode from one flag's text: ``monolith``, ``percent:12.5``, ``service``. Raises :class:`FlagsError`."""
+    match = _PERCENT.match(text) if isinstance(text, str) else None
+    return mode("percent", float(match[1])) if match else mode(text)
+
+
+class Flags(Protocol):
+    """Where modes come from. Both raise :class:`FlagsError`, or anything: the last mode holds then."""
+
+    def mode(self, rpc: Rpc) -> Mode:
+        """The mode of an RPC, now."""
+
+
+# --- seam.toml ------------------------------------------------------------------------------------------------------
+
+
+def read_toml(text: str, table: Table) -> Mapping[str, Mode]:
+    """The modes in a ``seam.toml``, by RPC. Raises :class:`FlagsError` with the first mistake."""
+    toml = _toml()
+    try:
+        raw: dict[str, Any] = toml.loads(text)
+    except toml.TOMLDecodeError as error:
+        raise FlagsError(f"it is not TOML: {error}") from None
+    unknown = set(raw) - {"mode", "percent", "methods"}
+    if unknown:
+        raise FlagsError(f'"{min(unknown)}" is no key of it: mode, percent, [methods.NAME]')
+    default = mode(raw.get("mode", "monolith"), raw.get("percent"))
+    methods = raw.get("methods", {})
+    if not isinstance(methods, dict) or not all(isinstance(each, dict) for each in methods.values()):
+        raise FlagsError("a method is a table: [methods.GetCart]")
+    for name, each in methods.items():
+        if name not in table:
+            raise FlagsError(f"there is no RPC {name}; there are {', '.join(rpc.name for rpc in table.rpcs)}")
+        if set(each) - {"mode", "percent"}:
+            raise FlagsError(f"[methods.{name}] has mode and percent, and nothing else")
+    found = {}
+    for rpc in table.rpcs:
+        own = methods.get(rpc.name)
+        found[rpc.name] = mode(own.get("mode", default.name), own.get("percent")) if own else default
+        routable(rpc, found[rpc.name])
+    return found
+
+
+def _toml() -> Any:
+    try:
+        import tomllib
+    except ImportError:  # before Python 3.11
+        import tomli
+
+        return tomli
+    return tomllib
+
+
+def routable(rpc: Rpc, wanted: Mode) -> Mode:
+    """The mode, if calls of that RPC can be routed by it. Raises :class:`FlagsError`."""
+    if wanted.name == "percent" and not rpc.entity:
+        raise FlagsError(
+            f"{rpc.name} names no entity to be divided by: give it a mode of its own, [methods.{rpc.name}] "
+            'mode = "monolith" or "service"'
+        )
+    return wanted
+
+
+class SeamFile:
+    """The modes in a ``seam.toml``, read again when the file has changed."""
+
+    def __init__(self, path: str | Path, table: Table, *, seconds: float = 0.5) -> None:
+        """``seconds`` is how long the file is not looked at again."""
+        self.path = Path(path)
+        self._table = table
+        self._seconds = seconds
+        self._look_again = 0.0
+        self._seen: tuple[int, int, int] | None = None
+        self._modes: Mapping[str, Mode] = {}
+        self._lock = threading.Lock()
+
+    def mode(self, rpc: Rpc) -> Mode:
+        """The mode of an RPC. Raises :class:`FlagsError` when no version of the file could be read yet."""
+        # One thread looks. The others go on with what is known, and wait only where nothing is known yet.
+        if time.monotonic() >= self._look_again and self._lock.acquire(blocking=not self._modes):
+            try:
+                if time.monotonic() >= self._look_again:
+                    self._look()
+            finally:
+                self._lock.release()
+        if not self._modes:
+            raise FlagsError(f"{self.path} could not be read yet")
+        return self._modes[rpc.name]
+
+    def _look(self) -> None:
+        """Read the file if it has changed; one that is broken is reported once, and the modes stay."""
+        try:
+            status = self.path.stat()
+            seen = (status.st_mtime_ns, status.st_size, status.st_ino)
+            if seen != self._seen:
+                self._seen = seen
+                modes = read_toml(self.path.read_text(encoding="utf-8"), self._table)
+                _report(self.path, self._modes, modes)
+                self._modes = modes
+        except (OSError, UnicodeDecodeError, FlagsError) as error:
+            if not isinstance(error, OSError) or self._seen != (0, 0, 0):
+                _log.error("%s: %s; the last modes hold", self.path, error)
+            if isinstance(error, OSError):
+                self._seen = (0, 0, 0)
+        self._look_again = time.monotonic() + self._seconds
+
+
+def _report(path: Path, before: Mapping[str, Mode], after: Mapping[str, Mode]) -> None:
+    for name, wanted in after.items():
+        if before and before[name] != wanted:
+            _log.warning("%s: %s goes from %s to %s", path, name, before[name], wanted)
+
+
+# --- OpenFeature ----------------------------------------------------------------------------------------------------
+
+
+class FlagClient(Protocol):
+    """An OpenFeature client, as far as it is needed here: ``openfeature.api.get_client()``."""
+
+    def get_string_details(self, flag_key: str, default_value: str) -> object:
+        """A flag's ``value``, and an ``error_code`` where there is none."""
+
+
+class OpenFeatureFlags:
+    """The modes as flags of an OpenFeature provider of yours: text flags ``cart.GetCart`` and ``cart`` for the rest.
+
+    The values are ``monolith``, ``percent:10`` and ``service``. Which
+    entities are in the percentage is decided here, not by the provider: reads and writes have to agree.
+    """
+
+    def __init__(self, client: FlagClient, table: Table, *, seconds: float = 0.5) -> None:
+        """``seconds`` is how long an answer counts: a provider may have to ask somebody."""
+        self._client = client
+        self._table = table
+        self._seconds = seconds
+        self._known: dict[str, tuple[float, Mode]] = {}
+
+    def mode(self, rpc: Rpc) -> Mode:
+        """The mode of an RPC. Raises :class:`FlagsError` when the provider fails, or knows neither flag."""
+        until, known = self._known.get(rpc.name, (0.0, MONOLITH))
+        if time.monotonic() < until:
+            return known
+        found = parsed(self._flag(f"{self._table.component}.{rpc.name}") or self._flag(self._table.component))
+        self._known[rpc.name] = (time.monotonic() + self._seconds, found)
+        return found
+
+    def _flag(self, key: str) -> str:
+        """The text of a flag; empty where the provider does not have it."""
+        details: Any = self._client.get_string_details(key, "")
+        code = getattr(details, "error_code", None)
+        if code is None:
+            return str(details.value)
+        if getattr(code, "value", code) == "FLAG_NOT_FOUND":
+            return ""
+        raise FlagsError(f"{key}: {getattr(code, 'value', code)} {getattr(details, 'error_message', '') or ''}".strip())
+
+
+# --- routing --------------------------------------------------------------------------------------------------------
+
+
+class Router:
+    """Says for each call who answers it."""
+
+    def __init__(self, table: Table, flags: Flags, *, reachable: Callable[[], bool], salt: str = "") -> None:
+        """``reachable`` tells whether a service is there to route to at all: its address is known."""
+        self._table = table
+        self._flags = flags
+        self._reachable = reachable
+        self._salt = (salt or table.component).encode()
+        self._last: dict[str, Mode] = {}
+        self._failing: dict[str, str] = {}
+        self._entities = {rpc.name: attrgetter(rpc.entity) for rpc in table.rpcs if rpc.entity}
+
+    def mode(self, name: str) -> Mode:
+        """The mode of an RPC: that of the flags, or the last one that was known, or ``monolith``."""
+        rpc = self._table[name]
+        try:
+            found = routable(rpc, self._flags.mode(rpc))
+            if found is not MONOLITH and found.name != "monolith" and not self._reachable():
+                raise FlagsError(f"{name} is to go to the service, and nobody has said where that is")
+        except Exception as error:  # the flags may be anybody's code
+            if self._failing.get(name) != str(error):
+                self._failing[name] = str(error)
+                _log.error("mode of %s: %s; %s holds", name, error, self._last.get(name, MONOLITH))
+            return self._last.get(name, MONOLITH)
+        self._failing.pop(name, None)
+        self._last[name] = found
+        return found
+
+    def to_service(self, name: str, request: object) -> bool:
+        """Whether the service answers this call. A request that names no entity is the monolith's."""
+        found = self.mode(name)
+        if found.name != "percent":
+            return found.name == "service"
+        entity = self.entity(name, request)
+        return entity != "" and point(self._salt, entity) < found.percent * _POINTS / 100
+
+    def entity(self, name: str, request: object) -> str:
+        """What a call is about: the name in its request, or empty."""
+        get = self._entities.get(name)
+        try:
+            return str(get(request) or "") if get else ""
+        except AttributeError:  # a message on the way is not set
+            return ""
+
+
+def point(salt: bytes, entity: str) -> int:
+    """Where an entity lies between 0 and 9999: the same for every method, process and run."""
+    digest = hashlib.blake2b(entity.encode("utf-8", "surrogatepass"), digest_size=8, key=salt[:64]).digest()
+    return int.from_bytes(digest, "big") % _POINTS

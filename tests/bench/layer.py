@@ -1,0 +1,117 @@
+"""What an anti-corruption layer costs: the seam in front of a call, and translating rows into messages.
+
+The peer of the seam is the bare call, that of the translators what one writes without them: keyword arguments, then
+`MessageToDict` for whoever wants plain values. Both in turn, in one process; nothing goes over a wire.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import shutil
+import statistics
+import sys
+import time
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from tests.support import PROTOS, REPO, scaffold
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_ROUNDS, _CALLS, _LINES = 7, 2000, 20
+_TRANSLATE = REPO / "tests/layers/django_cart/package/translate.py"
+_SNAPSHOT = REPO / "tests/golden/acl_layer/model.snapshot.json"
+
+
+def layer(folder: Path) -> None:
+    """Print the figures of a layer."""
+    _make(folder)
+    sys.path.insert(0, str(folder / "shop/acl/cart/src"))
+    _seam(folder)
+    _translators()
+
+
+def _make(folder: Path) -> None:
+    assert scaffold(folder, "init", "shop").code == 0
+    root = folder / "shop"
+    shutil.copytree(PROTOS / "shop", root / "protos/shop")
+    shutil.copyfile(_SNAPSHOT, root / "model.snapshot.json")
+    models = ("--models", "basket.Basket", "--models", "basket.Line")
+    made = scaffold(root, "new", "acl", "cart", "--orm", "django", "--proto", "shop/cart/v1/cart.proto", *models)
+    assert made.code == 0, made.text
+    shutil.copyfile(_TRANSLATE, root / "acl/cart/src/cart_acl/translate.py")
+
+
+def _seam(folder: Path) -> None:
+    """A call through the seam in `monolith` mode and at 50 %, against the bare call of the port."""
+    port = importlib.import_module("cart_acl.gen.port")
+    seam = importlib.import_module("cart_acl.gen.seam")
+    remote = importlib.import_module("cart_acl.gen.remote")
+    request, answer = port.GetCartRequest("carts/1"), port.Cart("carts/1")
+    local = SimpleNamespace(get_cart=lambda request: answer)
+    there = SimpleNamespace(get_cart=local.get_cart, reachable=True)
+    calls: dict[str, Callable[[Any], object]] = {"bare": local.get_cart}
+    for mode in ('mode = "monolith"', 'mode = "percent"\npercent = 50'):
+        file = folder / f"{len(calls)}.toml"
+        file.write_text(mode + "\n", encoding="utf-8")
+        calls[mode.split('"')[1]] = seam.Seam(local, there, file).get_cart
+    assert remote.Remote("").reachable is False
+    taken = {name: _each(call, request) for name, call in calls.items()}
+    bare = statistics.median(taken["bare"])
+    print(f"\nThe seam, a call of {_CALLS * _ROUNDS} (microseconds)")
+    for name, values in taken.items():
+        p50, p99 = statistics.median(values), statistics.quantiles(values, n=100)[98]
+        print(f"  {name:<9} p50 {p50 * 1e6:6.2f}   p99 {p99 * 1e6:6.2f}   + {(p50 - bare) * 1e6:.2f}")
+
+
+def _each(call: Callable[[Any], object], request: object) -> list[float]:
+    taken = []
+    for _ in range(_ROUNDS * _CALLS):
+        begun = time.perf_counter()
+        call(request)
+        taken.append(time.perf_counter() - begun)
+    return taken
+
+
+def _translators() -> None:
+    """A basket of 20 lines to bytes: translators and codec, against code by hand and `MessageToDict`."""
+    from google.protobuf.json_format import MessageToDict
+
+    translate = importlib.import_module("cart_acl.translate")
+    wire = importlib.import_module("cart_acl.gen.wire")
+    messages = importlib.import_module("cart_acl.gen.runtime.acl.codec")
+    descriptors = importlib.import_module("cart_acl.gen.descriptors")
+    from google.protobuf import message_factory
+
+    pool = messages.pool(descriptors.FILES, descriptors.INSTALLED)
+    Cart: Any = message_factory.GetMessageClass(pool.FindMessageTypeByName("shop.cart.v1.Cart"))  # noqa: N806
+    lines = [SimpleNamespace(sku=f"p{number}", quantity=number + 1) for number in range(_LINES)]
+    basket = SimpleNamespace(token="1", etag="1-7", id=1, version=7, lines=SimpleNamespace(all=lambda: lines))
+
+    def ours() -> object:
+        data = wire.CODEC.encode(translate.CART(basket), "shop.cart.v1.Cart")
+        return wire.CODEC.decode(data, translate.CART.target)
+
+    def by_hand() -> object:
+        cart = Cart(name=f"carts/{basket.token}", etag=basket.etag)
+        for line in basket.lines.all():
+            cart.items.add(product=f"products/{line.sku}", quantity=line.quantity)
+        return MessageToDict(Cart.FromString(cart.SerializeToString(deterministic=True)))
+
+    assert json.loads(json.dumps(by_hand()))["items"][0]["product"] == ours().items[0].product  # type: ignore[attr-defined]
+    rates = {name: 1 / min(_seconds(function) for _ in range(_ROUNDS)) for name, function in
+             (("translators", ours), ("by hand", by_hand))}  # fmt: skip
+    print(f"\nA basket of {_LINES} lines into a message and back into plain values")
+    for name, rate in rates.items():
+        print(f"  {name:<11} {rate:8.0f} a second")
+    print(f"  ratio {rates['translators'] / rates['by hand']:.2f}")
+
+
+def _seconds(function: Callable[[], object], times: int = 300) -> float:
+    begun = time.perf_counter()
+    for _ in range(times):
+        function()
+    return (time.perf_counter() - begun) / times
