@@ -38,7 +38,7 @@ COMMANDS = {
         "test": "contract tests: in process, or --against HOST:PORT",
     },
     "Move": {
-        "acl": "beside a monolith: introspect it, smell what was copied from it, check the layers before it",
+        "acl": "beside a monolith: introspect, smell, check the layers before it, retire them",
         "status": "what is out of the monolith, what is not: tables, callers, mode per method",
     },
     "Keep": {

@@ -16,7 +16,7 @@ scaffold: protobuf definitions in, running services out; and again after every c
 Start
   demo      a shop in an empty folder: start it, place an order, show the trace
   init      make a workspace
-  new       add a store or a process; without --proto, a commented starter proto too
+  new       add a store, process or acl; without --proto, a commented starter proto too
 
 Change
   plan      what regen would change
@@ -30,11 +30,12 @@ Run
   trace     the last trace as a tree, or one by its id
 
 Judge
-  check     all that CI asks: drift, boundaries, types
+  check     all that CI asks: drift, boundaries, types, acl
   test      contract tests: in process, or --against HOST:PORT
 
 Move
-  acl       beside a monolith: introspect it, smell what was copied from it
+  acl       beside a monolith: introspect, smell, check the layers before it, retire them
+  status    what is out of the monolith, what is not: tables, callers, mode per method
 
 Keep
   remove    take a component out of the workspace; your files go to the attic
