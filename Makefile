@@ -8,7 +8,7 @@ WORKERS ?= 2
 # would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test lint types imports pytest bench format constraints clean
+.PHONY: help demo test lint types imports pytest monoliths bench format constraints clean
 
 help:
 	@echo "make demo    a sample shop in build/demo: generated, started, traced, tested"
@@ -32,8 +32,12 @@ types: $(READY)
 imports: $(READY)
 	$(BIN)/lint-imports
 
-pytest: $(READY)
+pytest: $(READY) monoliths
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+# What the tests' monoliths run on: older packages, in environments of their own (Python 3.9: PYTHON39, the path, pyenv).
+monoliths: $(READY)
+	@$(BIN)/python -m tests.monoliths.environments
 
 bench: $(READY) .venv/.bench
 	$(BIN)/python -m tests.bench
@@ -62,6 +66,10 @@ $(READY): pyproject.toml constraints.txt
 # The versions that the tests run with; `pip install apifirst-scaffold` itself takes any that fit pyproject.toml.
 constraints:
 	uv pip compile --quiet --no-header --no-annotate --universal --group dev --group bench --all-extras pyproject.toml --output-file constraints.txt
+	cd tests/monoliths/requirements && for name in django flask flask20; do \
+	  uv pip compile --quiet --no-header --no-annotate --python-version 3.9 $$name.in --output-file $$name.txt; done
+	cd tests/monoliths/requirements && \
+	  uv pip compile --quiet --no-header --no-annotate --python-version 3.11 oscar.in --output-file oscar.txt
 
 clean:
 	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis

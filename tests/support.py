@@ -19,7 +19,7 @@ from scaffold.core.analyse import analyse
 from scaffold.shell.protoc import compile_protos
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pytest
 
@@ -58,11 +58,15 @@ def scaffold(folder: Path, *arguments: str) -> Said:
 
 
 def scaffold_process(
-    folder: Path, *arguments: str, powerless: bool = False, environment: Mapping[str, str] | None = None
+    folder: Path,
+    *arguments: str,
+    powerless: bool = False,
+    environment: Mapping[str, str] | None = None,
+    program: Sequence[str] = ("-m", "scaffold"),
 ) -> Said:
     """Run a command as a user does, in a process of its own."""
     ran = subprocess.run(
-        [sys.executable, "-m", "scaffold", *arguments],
+        [sys.executable, *program, *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(REPO), "NO_COLOR": "1", **(environment or {})},
         capture_output=True,

@@ -347,9 +347,9 @@ class _Comparer:
             yield Difference("rename", "rpc", *names, detail, new.where, breaks=True)
         elif old.name != new.name:
             yield Difference("rename", "rpc", *names, f"{old.name} -> {new.name}", new.where, breaks=True)
-        if self._twin(old.input) != new.input:
+        if self._is_another(old.input, new.input):
             yield Difference("request", "rpc", *names, _arrow(old.input, new.input), new.where, breaks=True)
-        if self._twin(old.output) != new.output:
+        if self._is_another(old.output, new.output):
             yield Difference("response", "rpc", *names, _arrow(old.output, new.output), new.where, breaks=True)
         before, after = _streams(old), _streams(new)
         if before != after:
@@ -370,6 +370,9 @@ class _Comparer:
             if _last(name) != _last(twin):
                 detail = f"{_last(name)} -> {_last(twin)}"
                 yield Difference("rename", "message", name, twin, detail, new.where, True, rows.Reads.SAME)
+            elif name != twin and not self._went_along(name):
+                # Another component's package has changed, and with it the module that this is imported from.
+                yield Difference("rename", "message", name, twin, f"{name} -> {twin}", new.where, True, rows.Reads.SAME)
             if old.file != new.file and name == twin:
                 yield Difference("move", "message", name, twin, f"{old.file} -> {new.file}", new.where)
             if old.rest != new.rest:
@@ -378,6 +381,10 @@ class _Comparer:
         for name, new in self._new.messages.items():
             if name not in taken and not self._is_inside(name):
                 yield Difference("add", "message", "", name, where=new.where)
+
+    def _went_along(self, name: str) -> bool:
+        """Whether a name is another one because the package of our own services is."""
+        return any(name.startswith(f"{package}.") for package in self._packages)
 
     @cached_property
     def _came(self) -> set[str]:
@@ -421,6 +428,8 @@ class _Comparer:
             yield Difference("renumber", "field", *names, detail, new.where, reads=rows.Reads.DEFAULT)
         before, after = self._type(old, self._old), self._type(new, self._new)
         if self._changed(old, new):
+            if before == after:
+                before, after = old.type_name, new.type_name  # of one name, from two packages
             breaks = old.repeated != new.repeated or self._python(old, self._old) != self._python(new, self._new)
             yield Difference("retype", "field", *names, f"{before} -> {after}", new.where, breaks, reads)
         if old.oneof != new.oneof and (old.oneof or new.oneof):
@@ -442,7 +451,17 @@ class _Comparer:
             if other is None or not other.map_entry:
                 return True
             return any(self._changed(f, g) for f, g in zip(entry.fields, other.fields, strict=True))
-        return bool(old.type_name) and self._twin(old.type_name) != new.type_name
+        return bool(old.type_name) and self._is_another(old.type_name, new.type_name)
+
+    def _is_another(self, old: str, new: str) -> bool:
+        """Whether a type is another one: not where it was renamed, or its package was given up for a new version.
+
+        A type of somebody else's that is in another package now is one: here it has to be imported from there.
+        """
+        if self._twin(old) != new:
+            return True
+        one, other = _package(old, self._old), _package(new, self._new)
+        return one != other and self._packages.get(one) != other
 
     def _reads(self, old: Field, new: Field) -> rows.Reads:
         if not self._changed(old, new):
@@ -503,6 +522,9 @@ class _Comparer:
                 yield Difference("add", "value", "", name, f"= {w.number}", new.where, reads=reads)
 
     def _of_files(self) -> Iterator[Difference]:
+        for name in sorted(self._old.files - self._new.files):
+            detail = "is no part of the API any more"
+            yield Difference("remove", "file", name, "", detail, Location(name))
         for name in sorted(self._old.files & self._new.files):
             old, new = self._old.api.file_by_name[name], self._new.api.file_by_name[name]
             if (old.rest, old.resources) != (new.rest, new.resources):
@@ -551,6 +573,12 @@ def _closest(name: str, side: Side, others: Sequence[str], other_side: Side) -> 
     most = max(shared.values(), default=0)
     best = [other for other, count in shared.items() if count == most]
     return best[0] if len(best) == 1 and 2 * most >= max(len(mine), 1) else ""
+
+
+def _package(name: str, side: Side) -> str:
+    """The package of a message or an enum."""
+    declared = side.api.message_by_name.get(name) or side.api.enum_by_name.get(name)
+    return side.api.packages[declared.file] if declared else ""
 
 
 def _methods(side: Side) -> list[Method]:

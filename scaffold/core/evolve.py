@@ -396,6 +396,8 @@ class _Part:
             return f"{'service ' if kind == 'service' else ''}{outer if kind != 'service' else ''}{before} -> {now}"
         if kind == "rpc" and what == "add":
             return f"{name}{detail}"
+        if kind == "file":
+            return f"{name} {detail}".rstrip()
         if kind in ("message", "enum", "service"):
             name = f"{kind} {name}"
         if what == "reorder":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass
+from datetime import date  # noqa: TC003 - pydantic looks at it
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -114,6 +115,21 @@ class Metadata(_Table):
     require: list[str] = Field(default=[], description="Headers without which a call is INVALID_ARGUMENT.")
 
 
+class Waiver(_Table):
+    """``[[smell.waive]]``: a message that may look like a table, until a day."""
+
+    message: str = Field(description="Full name of the message.")
+    reason: str = Field(min_length=1, description="Why it may.")
+    until: date = Field(description="The last day on which that holds: `2027-03-31`, without quotes.")
+
+
+class Smell(_Table):
+    """``[smell]``: what `acl smell` compares messages with."""
+
+    snapshot: str = Field(default="model.snapshot.json", description="What `acl introspect` wrote of the monolith.")
+    waive: list[Waiver] = Field(default=[], description="Messages that may look like a table.")
+
+
 class Settings(_Table):
     """The whole of scaffold.toml."""
 
@@ -126,6 +142,7 @@ class Settings(_Table):
     processes: dict[str, Process] = Field(default={}, description="Business processes, by name.")
     vendors: dict[str, Vendor] = Field(default={}, description="Third-party services, by name.")
     metadata: Metadata = Metadata()
+    smell: Smell = Smell()
 
     def components(self) -> tuple[Unit, ...]:
         """Every store, then every process, as written; also those that are external."""
@@ -356,10 +373,12 @@ def _invalid(error: Mapping[str, Any], places: _Places) -> Diagnostic:
 
 def _model(keys: tuple[str | int, ...]) -> type[BaseModel]:
     """The model of the table that holds the last of the keys."""
-    tables: dict[str, type[BaseModel]] = {"protos": Protos, "python": Python, "metadata": Metadata}
+    tables: dict[str, type[BaseModel]] = {"protos": Protos, "python": Python, "metadata": Metadata, "smell": Smell}
     named: dict[str, type[BaseModel]] = {"stores": Store, "processes": Process, "vendors": Vendor}
     if len(keys) >= 3 and keys[0] in named:
         return named[str(keys[0])]
+    if len(keys) >= 3 and keys[:2] == ("smell", "waive"):
+        return Waiver
     if len(keys) >= 2 and keys[0] in tables:
         return tables[str(keys[0])]
     return Settings
@@ -544,6 +563,9 @@ def _check_paths(settings: Settings, units: tuple[Unit, ...], places: _Places) -
         if not _inside(root, allow_here=True):
             where = places.find("protos", "roots")
             yield Diagnostic("settings-value", f'the root "{root}" is not inside the workspace', where, remedy)
+    if not _inside(settings.smell.snapshot):
+        message = f'the snapshot "{settings.smell.snapshot}" is not inside the workspace'
+        yield Diagnostic("settings-value", message, places.find("smell", "snapshot"), remedy)
     seen: dict[str, str] = {}
     for unit in units:
         table = "stores" if unit.kind == "store" else "processes"

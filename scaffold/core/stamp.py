@@ -17,6 +17,9 @@ _GENERATED = re.compile(
 )
 _STUB = re.compile(r"^# scaffold:stub from (?P<origin>.*?) sha256=(?P<digest>[0-9a-f]{64})\n\Z", re.MULTILINE)
 
+# Wherever it has got to: people write below it, and merge.
+_STUB_LINE = re.compile(r"^# scaffold:stub from [^\n]*#(?P<rpc>[\w.]+) sha256=[0-9a-f]{64}$", re.MULTILINE)
+
 _COMMENTS = {".md": ("<!--", " -->"), ".html": ("<!--", " -->"), ".js": ("//", "")}
 
 
@@ -61,6 +64,12 @@ def of(content: bytes) -> Mark:
         return read(content.decode())
     except UnicodeDecodeError:
         return Mark.NONE
+
+
+def stub_of(content: bytes) -> str:
+    """The RPC whose stub a file once was, as ``Service.Rpc``; empty where no stamp says so."""
+    match = _STUB_LINE.search(_normal(content.decode(errors="replace")))
+    return match["rpc"] if match else ""
 
 
 def _normal(text: str) -> str:

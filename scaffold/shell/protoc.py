@@ -45,6 +45,13 @@ def compile_protos(roots: Sequence[tuple[str, Path]], files: Sequence[str]) -> b
     """
     if not files:
         return b""
+    try:
+        return _compile(roots, files)
+    except OSError as error:
+        raise ScaffoldError(_no_room(error.strerror or str(error))) from error
+
+
+def _compile(roots: Sequence[tuple[str, Path]], files: Sequence[str]) -> bytes:
     with tempfile.TemporaryDirectory(prefix="scaffold-") as temporary:
         output = Path(temporary, "out.binpb")
         arguments = [f"-I{virtual}={disk}" for virtual, disk in installed()]
@@ -62,11 +69,23 @@ def compile_protos(roots: Sequence[tuple[str, Path]], files: Sequence[str]) -> b
             text = _run([*arguments, *files])
         if text is None:
             return output.read_bytes()
+        if text.startswith(f"{output}: "):
+            raise ScaffoldError(_no_room(text.removeprefix(f"{output}: ").strip()))
         if len(files) > 1:
             # The compiler stops at the first file that is wrong; all of them are to be known.
             text = "".join(_run([*arguments, file]) or "" for file in files) or text
         text = re.sub(rf"{re.escape(temporary)}/root[0-9]+/", "", text)
     raise ScaffoldError(*_diagnostics(text, roots))
+
+
+def _no_room(reason: str) -> Diagnostic:
+    """What the compiler makes cannot be put where temporary files are."""
+    return Diagnostic(
+        "cannot-be-written",
+        reason.lower(),
+        Location(tempfile.gettempdir()),
+        "the compiler's output is written there: make room, or name another folder in TMPDIR",
+    )
 
 
 def _run(arguments: Sequence[str]) -> str | None:

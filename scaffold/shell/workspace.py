@@ -97,6 +97,34 @@ class Workspace:
         ScaffoldError.raise_if(self._by_case_only(path for path in sorted(wanted - standing) if files[path] is None))
         return Snapshot(files, listed)
 
+    def strays(self, known: AbstractSet[str], living: AbstractSet[str]) -> dict[str, Listed]:
+        """Files of ours that the list does not know, by what their stamps say.
+
+        A merge can do that: one branch drops a file and its line in the list, the other one changes the file, and git
+        keeps the file without the line. ``living`` are the RPCs that there are, as ``Service.Rpc``: a handler with the
+        stamp of one of those is somebody's copy.
+        """
+        gens = (path.removesuffix("/descriptors.py") for path in known if path.endswith("/gen/descriptors.py"))
+        found = {}
+        for folder in sorted({f"{gen.removesuffix('/gen')}/{name}" for gen in gens for name in ("gen", "handlers")}):
+            for path in self._files_below(folder):
+                content = None if path in known else self._bytes(path)
+                if content is None:
+                    continue
+                rpc = stamp.stub_of(content)
+                if rpc and rpc not in living:
+                    found[path] = Listed(path, "stub", rpc)
+                elif not rpc and "/gen/" in path and stamp.of(content) is stamp.Mark.INTACT:
+                    found[path] = Listed(path, "generated")
+        return found
+
+    def _files_below(self, folder: str) -> Iterator[str]:
+        """The paths of files below a folder of the workspace; what Python leaves, and links, are left out."""
+        for place, folders, names in os.walk(self.root / folder):
+            folders[:] = [f for f in folders if f != "__pycache__"]
+            inside = Path(place).relative_to(self.root).as_posix()
+            yield from (f"{inside}/{name}" for name in names if not Path(place, name).is_symlink())
+
     def _bytes(self, path: str) -> bytes | None:
         file = f"{self.root}/{path}"  # there are thousands of them, and pathlib takes twice as long
         try:

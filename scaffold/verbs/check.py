@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from scaffold.core.diagnostics import Diagnostic, Location, Severity
-from scaffold.shell import boundaries
+from scaffold.shell import boundaries, types
+from scaffold.shell.workspace import CACHE
 from scaffold.verbs.generate import open_workspace
 from scaffold.verbs.regen import plan
 
@@ -16,21 +17,44 @@ if TYPE_CHECKING:
 
     from scaffold.core.plan import Plan
 
-PARTS = ("drift", "boundaries")
+PARTS = ("drift", "boundaries", "types")
 
 
 def check(start: Path, only: Sequence[str] = ()) -> tuple[Diagnostic, ...]:
-    """Everything that is found by the named parts, all of them where none is named. Raises ScaffoldError."""
+    """Everything that is found by the named parts, all of them where none is named. Raises ScaffoldError.
+
+    Types are what generated files say. Where those are not what the protos say, they are left out unless asked for by
+    name: a missing module would be found again at every line that imports it.
+    """
     parts = only or PARTS
     found: list[Diagnostic] = []
+    stale = False
     if "drift" in parts:
-        found += drift(plan(start, afresh=True).plan)
+        planned = plan(start, afresh=True).plan
+        stale = any(change.owner == "generated" for change in planned.writes)
+        found += drift(planned)
     if "boundaries" in parts:
         workspace, settings = open_workspace(start)
         for unit in settings.own():
             broken = boundaries.check(workspace.root / unit.path, workspace.root / unit.source)
             found += [_placed(d, unit.source) for d in broken]
+    if "types" in (only if stale else parts):
+        found += _types(start, asked_for="types" in only)
     return tuple(found)
+
+
+def failed(found: Sequence[Diagnostic]) -> bool:
+    """Whether something was found that has to be dealt with: a note is only said."""
+    return any(d.severity is not Severity.NOTE for d in found)
+
+
+def _types(start: Path, *, asked_for: bool) -> tuple[Diagnostic, ...]:
+    """What the type checker finds; a note where it is not installed and nobody has asked for it by name."""
+    problem = types.missing()
+    if problem is not None and not asked_for:
+        return (problem,)
+    workspace, settings = open_workspace(start)
+    return types.check(workspace.root, {unit.package: unit.source for unit in settings.own()}, f"{CACHE}/mypy")
 
 
 def drift(plan_: Plan) -> tuple[Diagnostic, ...]:

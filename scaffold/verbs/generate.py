@@ -172,9 +172,7 @@ def plan_of(
     """
     wishes = wishes or Wishes()
     moves = dict(moves or {})
-    standing = {a.path for a in what.artifacts if a.content is None and a.owner == "generated"}
-    snapshot = workspace.snapshot([*(a.path for a in what.artifacts), *moves], standing)
-    snapshot = replace(snapshot, strangers=strangers)
+    snapshot = replace(_snapshot(workspace, what, moves), strangers=strangers)
     ScaffoldError.raise_if(_conflicts(snapshot, "" if wishes.keep_handlers else wishes.vacate))
     plan = make_plan(what.artifacts, snapshot, what.notes, wishes=wishes, moves=moves, made=made)
     plan = replace(plan, notes=(*plan.notes, *_left_behind(plan, what.settings)))
@@ -193,6 +191,19 @@ def plan_of(
     # Until somebody has decided, nothing is said of either file: what happens to both is the question.
     changes = tuple(c for c in plan.changes if c.path not in undecided or c.action == "keep")
     return replace(plan, changes=changes, evolution=found)
+
+
+def _snapshot(workspace: Workspace, what: Wanted, moves: Mapping[str, str]) -> Snapshot:
+    """What is on disk at the paths that matter, and what is ours although the list has lost it."""
+    wanted = {*(a.path for a in what.artifacts), *moves}
+    standing = {a.path for a in what.artifacts if a.content is None and a.owner == "generated"}
+    snapshot = workspace.snapshot(wanted, standing)
+    living = {a.origin.partition("#")[2] for a in what.artifacts if a.rpc}
+    strays = workspace.strays({*wanted, *snapshot.listed}, living)
+    if not strays:
+        return snapshot
+    files, listed = {**snapshot.files, **workspace.read(strays)}, {**snapshot.listed, **strays}
+    return replace(snapshot, files=files, listed=listed)
 
 
 def _left_behind(plan: Plan, configuration: Settings) -> Iterator[Diagnostic]:

@@ -1,6 +1,6 @@
 """`make bench`: the figures, each as a ratio against a peer that ran in turn with it, in this run, on this machine.
 
-``python -m tests.bench SECTION ...`` prints some of them: generator, many, peers, databases, rpcs, drain, suite.
+``python -m tests.bench SECTION ...`` prints some of them: generator, many, peers, databases, rpcs, drain, suite, oscar.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.bench.databases import databases
 from tests.bench.drain import drain
 from tests.bench.many import many, peers
+from tests.bench.oscar import oscar
 from tests.bench.rpcs import rpcs
 from tests.bench.suite import suite
 from tests.bench.timing import ROOT, RUNS, SCAFFOLD, compare, run
@@ -95,6 +96,7 @@ SECTIONS: dict[str, Callable[[Path], None]] = {
     "rpcs": rpcs,
     "drain": drain,
     "suite": suite,
+    "oscar": oscar,
 }
 
 if __name__ == "__main__":

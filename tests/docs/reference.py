@@ -6,23 +6,27 @@ written by hand, and kept.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import inspect
 import re
 import sys
 import tempfile
 import types
+from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import click
 from google.rpc import error_details_pb2
 
+from scaffold.acl import snapshot
 from scaffold.cli.main import COMMANDS, scaffold
 from scaffold.contract import schema
 from scaffold.contract.checks import checks_of_component, checks_of_rpc
 from scaffold.core import analyse, settings
+from scaffold.core.diagnostics import Location
 from scaffold.shell import data, protoc
 from tests.docs import laws
 from tests.docs.pages import DOCS
@@ -112,6 +116,8 @@ _TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[processes.NAME]", settings.Process),
     ("[vendors.NAME]", settings.Vendor),
     ("[metadata]", settings.Metadata),
+    ("[smell]", settings.Smell),
+    ("[[smell.waive]]", settings.Waiver),
 )
 
 
@@ -148,7 +154,7 @@ def _type(annotation: object) -> str:
         return " or ".join(_type(member) for member in arguments if member is not type(None))
     if origin is list:
         return f"list of {_type(arguments[0])}s"
-    names = {str: "string", int: "number", float: "number", bool: "true or false"}
+    names = {str: "string", int: "number", float: "number", bool: "true or false", date: "date"}
     assert isinstance(annotation, type)
     return names[annotation]
 
@@ -429,12 +435,76 @@ def _source(source: str) -> str:
     return f"[{source[: match.start()].rstrip(' :(')}]({match.group()})"
 
 
+# --- a monolith's snapshot ----------------------------------------------------------------------------------------
+
+
+def _snapshot() -> str:
+    """The whole first, then its parts, from the outside to the inside."""
+    waiting: list[type] = [snapshot.Snapshot]
+    seen: list[type] = []
+    while waiting:
+        kind = waiting.pop(0)
+        if kind not in seen:
+            seen.append(kind)
+            waiting += _parts(kind)
+    return "\n\n".join(map(_record, seen))
+
+
+def _keys(kind: type) -> dict[str, tuple[Any, dataclasses.Field[Any]]]:
+    """The keys that stand in the file, each with its type."""
+    hints = get_type_hints(kind)
+    return {f.name: (hints[f.name], f) for f in dataclasses.fields(kind) if f.name != "where"}
+
+
+def _parts(kind: type) -> list[type]:
+    members = [m for annotation, _ in _keys(kind).values() for m in (annotation, *get_args(annotation))]
+    return [m for m in members if dataclasses.is_dataclass(m) and isinstance(m, type) and m is not Location]
+
+
+def _record(kind: type) -> str:
+    rows = [f"| `{name}` | {_said(annotation)} | {_absent(f)} |" for name, (annotation, f) in _keys(kind).items()]
+    doc = inspect.cleandoc(kind.__doc__ or "").replace("``", "`")
+    return "\n\n".join([f"### {kind.__name__}", doc, "\n".join(["| key | value | absent |", "|---|---|---|", *rows])])
+
+
+def _said(annotation: Any) -> str:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    names = {
+        str: "text",
+        int: "number",
+        float: "number",
+        bool: "true or false",
+        Location: "`PATH:LINE`",
+        type(None): "null",
+    }
+    if annotation in names:
+        return names[annotation]
+    if origin is Literal:
+        return ", ".join(f"`{value}`" for value in arguments if value)
+    if origin is tuple:
+        return f"list: {_said(arguments[0])}"
+    if origin in (Union, types.UnionType):
+        return " or ".join(dict.fromkeys(_said(member) for member in arguments if member is not type(None)))
+    return (
+        f"[{annotation.__name__}](#{annotation.__name__.lower()})"
+        if dataclasses.is_dataclass(annotation)
+        else "object of texts"
+    )
+
+
+def _absent(f: dataclasses.Field[Any]) -> str:
+    if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
+        return "never"
+    return {True: "`true`", False: "`false`"}.get(f.default, "") if isinstance(f.default, bool) else ""
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "commands": _commands,
     "scaffold-toml": _scaffold_toml,
     "service-settings": _service_settings,
     "statuses": _statuses,
     "checks": _checks,
+    "snapshot": _snapshot,
     "laws": laws.table,
 }
 

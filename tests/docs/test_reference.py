@@ -84,6 +84,8 @@ def test_the_example_is_one_and_has_every_key() -> None:
         (settings.Process, raw["processes"]["checkout"] | {"path": "", "external": True}),
         (settings.Vendor, raw["vendors"]["payments"]),
         (settings.Metadata, raw["metadata"]),
+        (settings.Smell, raw["smell"]),
+        (settings.Waiver, raw["smell"]["waive"][0]),
     ]
     for model, table in tables:
         assert set(table) == set(model.model_fields), model

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 import os
+import time
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +18,7 @@ from scaffold.core.settings import load
 from scaffold.shell.workspace import Workspace
 from scaffold.verbs.generate import wanted
 from tests.laws import library
-from tests.support import PROTOS, contents, scaffold_process, write
+from tests.support import PROTOS, REPO, contents, python, scaffold_process, write
 
 MACHINES: list[dict[str, str]] = [
     {"PYTHONHASHSEED": "0", "TZ": "UTC", "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8"},
@@ -22,9 +26,34 @@ MACHINES: list[dict[str, str]] = [
     {"PYTHONHASHSEED": "4242", "TZ": "America/St_Johns", "LC_ALL": "tr_TR.UTF-8", "PYTHONUTF8": "0", "USER": "other"},
 ]
 
+# What a formatter or an editor would be told here: no two of these make the same text.
+FORMATTERS: list[dict[str, str]] = [
+    {},
+    {
+        "pyproject.toml": "[tool.black]\nline-length = 40\n[tool.ruff]\nline-length = 40\nformat.quote-style = 'single'\n"
+    },
+    {"ruff.toml": "indent-width = 2\n", ".editorconfig": "root = true\n[*]\nindent_style = tab\nend_of_line = crlf\n"},
+]
+# Run before anything else, as a site's own customization: so every clock in the process tells another day.
+ANOTHER_DAY = """\
+import datetime, time
+real, real_ns = time.time, time.time_ns
+time.time = lambda: real() + {days} * 86400
+time.time_ns = lambda: real_ns() + {days} * 86400 * 10**9
+class Date(datetime.date):
+    @classmethod
+    def today(cls):
+        return cls.fromtimestamp(time.time())
+class DateTime(datetime.datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return cls.fromtimestamp(time.time(), tz)
+datetime.date, datetime.datetime = Date, DateTime
+"""
+
 
 def test_on_any_machine(tmp_path: Path) -> None:
-    """Other hash seeds, zones, locales, times, folders, and files created in another order."""
+    """Other hash seeds, zones, locales, days, formatters, folders, and files created in another order."""
     made = []
     for number, environment in enumerate(MACHINES):
         root = tmp_path / ("here", "a much/deeper place", "ünïcödé")[number]
@@ -33,9 +62,12 @@ def test_on_any_machine(tmp_path: Path) -> None:
         write(root, {**{name: files[name] for name in names}, "scaffold.toml": SHOP})
         for name in names:
             os.utime(root / name, (10**9 + number, 10**9 + number))
+        write(root, FORMATTERS[number])
+        day = write(tmp_path / f"day{number}", {"sitecustomize.py": ANOTHER_DAY.format(days=number * 400)})
+        environment = {**environment, "PYTHONPATH": f"{day}{os.pathsep}{REPO}"}
         said = scaffold_process(root, "regen", environment=environment)
         assert said.code == 0, said.text
-        made.append((said.out, contents(root)))
+        made.append((said.out, {path: c for path, c in contents(root).items() if path not in FORMATTERS[number]}))
     assert made[0] == made[1] == made[2]
     assert len(made[0][1]) > 100
 
@@ -79,6 +111,34 @@ def artifacts(root: Path, text: str) -> dict[str, bytes]:
     made = {a.path: a.content for a in found}
     assert len(made) == len(found), "a path is wanted twice"
     return made
+
+
+def test_another_day_is_another_day(tmp_path: Path) -> None:
+    """What the test above relies on."""
+    day = write(tmp_path, {"sitecustomize.py": ANOTHER_DAY.format(days=400)})
+    code = f"import datetime, time; print(datetime.datetime.now().timestamp() - {time.time()}, datetime.date.today())"
+    said = python(code, day).stdout.split()
+    assert 399 * 86400 < float(said[0]) < 401 * 86400
+    assert said[1] != str(datetime.date.today())
+
+
+def test_in_any_order_of_files(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However the file system lists folders."""
+    expected = artifacts(shop, SHOP)
+    walk, iterdir, rglob = os.walk, Path.iterdir, Path.rglob
+    seen: list[str] = []
+
+    def walked(*arguments: Any, **options: Any) -> Iterator[tuple[str, list[str], list[str]]]:
+        for place, folders, names in walk(*arguments, **options):
+            seen.append(place)
+            folders.sort(reverse=True)
+            yield place, folders, sorted(names, reverse=True)
+
+    monkeypatch.setattr(os, "walk", walked)
+    monkeypatch.setattr(Path, "iterdir", lambda self: iter(sorted(iterdir(self), reverse=True)))
+    monkeypatch.setattr(Path, "rglob", lambda self, pattern: iter(sorted(rglob(self, pattern), reverse=True)))
+    assert artifacts(shop, SHOP) == expected
+    assert seen
 
 
 def test_protos_that_nobody_uses_change_nothing(tmp_path: Path) -> None:

@@ -259,7 +259,10 @@ class Endpoint:
         if code_of(status) not in _OUR_FAULT:
             return status
         expected, kind = isinstance(error, StatusError), type(error).__qualname__
-        if active:
+        if isinstance(error, StatusError) and error.reason == "MALFORMED_REQUEST" and not error.component:
+            # The caller's fault, whatever gRPC calls it: a line for each, and no more, or they could fill the log.
+            logger.warning("%s: %s", self.name, error.message)
+        elif active:
             logger.error("%s failed: %s", self.name, error if expected else kind, exc_info=error)
         else:
             logger.info("%s failed after its caller had gone: %s", self.name, kind)

@@ -30,8 +30,11 @@ Run
   trace     the last trace as a tree, or one by its id
 
 Judge
-  check     all that CI asks: drift, boundaries
+  check     all that CI asks: drift, boundaries, types
   test      contract tests: in process, or --against HOST:PORT
+
+Move
+  acl       beside a monolith: introspect it, smell what was copied from it
 
 Keep
   remove    take a component out of the workspace; your files go to the attic

@@ -242,6 +242,20 @@ def test_a_new_version_is_the_same_in_another_package() -> None:
     ]
 
 
+def test_a_type_of_somebody_elses_in_a_new_version(tmp_path: Path) -> None:
+    def made(version: str) -> Side:
+        files = {
+            "a.proto": f"{HEAD}import 'b.proto';\nservice S {{ rpc Get(R) returns (b.{version}.T); }}\n"
+            f"message R {{ b.{version}.T t = 1; }}",
+            "b.proto": f'syntax = "proto3";\npackage b.{version};\nmessage T {{ int32 x = 1; }}',
+        }
+        return Side(compile_api(tmp_path / version, files), ("p.S",), frozenset({"a.proto"}))
+
+    found = compare(made("v1"), made("v2")).differences
+    arrow = "b.v1.T -> b.v2.T"
+    assert [(d.what, d.detail) for d in found] == [("response", arrow), ("retype", arrow)]
+
+
 # What changed.
 
 M = "message M {{ {} }}\nenum E {{ E_UNSPECIFIED = 0; E_ONE = 1; }}\nmessage N {{ int32 x = 1; }}\nmessage O {{ int32 x = 1; }}"

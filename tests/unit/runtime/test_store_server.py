@@ -299,9 +299,11 @@ def test_a_stream_with_a_wrong_response_ends_its_handler_first() -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("data", [b"\xff", b"\x0a\x05ab", b"\x0a\x01\xff"], ids=["tag", "truncated", "not UTF-8"])
-def test_a_request_that_cannot_be_decoded(method: str, data: bytes) -> None:
+def test_a_request_that_cannot_be_decoded(method: str, data: bytes, caplog: pytest.LogCaptureFixture) -> None:
     with serving() as (_, channel):
         code, message, reason = told(failure(channel, method, data))
+    # The caller's fault: a line in the log, and no traceback for everybody who sends garbage.
+    assert [(record.levelname, record.exc_info) for record in caplog.records] == [("WARNING", None)]
     assert (code, reason) == (grpc.StatusCode.INTERNAL, "MALFORMED_REQUEST")
     assert message == "the request is not a valid library.v1.Book"
 

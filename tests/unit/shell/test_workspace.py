@@ -333,6 +333,33 @@ def test_one_writer_at_a_time(root: Path) -> None:
         pass
 
 
+def test_what_the_list_has_lost_is_known_by_its_stamp(root: Path) -> None:
+    """As after a merge in which one branch dropped a file, and its line, that the other one had edited."""
+    gone, living = stamp.stub("a.proto#Svc.Gone", "x = 1\n"), stamp.stub("a.proto#Svc.Living", "x = 1\n")
+    made = stamp.generated("a.py", "a.proto", "x = 1\n")
+    write(
+        root,
+        {
+            "s/src/p/gen/listed.py": made,
+            "s/src/p/gen/old.py": made,
+            "s/src/p/gen/edited.py": f"{made}y = 2\n",
+            "s/src/p/gen/mine.txt": "mine\n",
+            "s/src/p/handlers/gone.py": f"{gone}\n# Mine, below the stamp.\n",
+            "s/src/p/handlers/sub/untouched.py": gone,
+            "s/src/p/handlers/copy.py": f"{living}\n# A copy of mine.\n",
+            "s/src/p/handlers/helpers.py": "mine\n",
+            "s/src/p/other.py": gone,
+        },
+    )
+    (root / "s/src/p/handlers/link.py").symlink_to(root / "s/src/p/other.py")
+    known = {"s/src/p/gen/descriptors.py", "s/src/p/gen/listed.py"}
+    assert Workspace.find(root).strays(known, {"Svc.Living"}) == {
+        "s/src/p/gen/old.py": Listed("s/src/p/gen/old.py", "generated"),
+        "s/src/p/handlers/gone.py": Listed("s/src/p/handlers/gone.py", "stub", "Svc.Gone"),
+        "s/src/p/handlers/sub/untouched.py": Listed("s/src/p/handlers/sub/untouched.py", "stub", "Svc.Gone"),
+    }
+
+
 # The attic, and moves.
 
 
