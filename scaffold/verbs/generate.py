@@ -252,7 +252,7 @@ def _left_behind(plan: Plan, configuration: Settings) -> Iterator[Diagnostic]:
             "does not name",
             Location(folder),
             f"`scaffold remove {name}` takes them to the attic; or put its table back; or, where it has another name now, "
-            f"`scaffold regen --rename stores.{name}=NEW`",
+            f"`scaffold regen --rename stores.{name}=NEW`, of a process `processes.{name}=NEW`",
             Severity.WARNING,
         )
 
