@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 @click.option("--keep-handlers", is_flag=True, help="Leave the handlers that you have written where they are.")
 @click.option("--yes", is_flag=True, help="Do not ask: for scripts, and wherever there is no terminal.")
 def command(name: str, keep_handlers: bool, yes: bool) -> int:
-    """Start a component, or a layer (`acl/cart`), again from its protos: what you wrote in files that scaffold made goes to the attic.
+    """Start a component, or a layer (`acl/cart`), again from its protos.
 
-    Shows what goes and what stays, and asks. Databases and files that scaffold has not made stay where they are, always.
-    `scaffold restore` brings back what went.
+    What you wrote in files that scaffold made goes to the attic; `scaffold restore` brings it back. Shows what goes and what
+    stays, and asks. Databases and files that scaffold has not made stay where they are, always.
     """
     from scaffold.verbs.burn import burn
 

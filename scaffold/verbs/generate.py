@@ -49,8 +49,8 @@ class Wanted:
         """Every file that should exist."""
         return tuple(artifact for made in self.components.values() for artifact in made.artifacts)
 
-    def api_of(self, unit: Unit) -> Api:
-        """What a component's protos mean, with all that they import."""
+    def api_of(self, unit: Unit | Adapter) -> Api:
+        """What the protos of a component or a layer mean, with all that they import."""
         return self.files.api(unit.protos)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -169,3 +170,61 @@ def test_a_name_that_is_taken(layered: Path) -> None:
     again = ("new", "acl", "other", "--proto", "shop/cart/v1/cart.proto", *MODELS)
     assert scaffold(layered, *again).code == 0
     assert '"other" is a layer already' in refused(layered, "regen", "--rename", "acls.cart=other").err
+
+
+# what an API change touches
+
+
+def planned(root: Path) -> dict[str, dict[str, list[tuple[str, bool]]]]:
+    """Of each section of the plan, the lines to edit by file: their text, and whether the layer does not start with it."""
+    data = json.loads(scaffold(root, "plan", "--format", "json").out)
+    found: dict[str, dict[str, list[tuple[str, bool]]]] = {}
+    for section in data["evolution"]:
+        own = [line for item in section["items"] if item["edit"] for line in item["lines"]]
+        for line in (*own, *section["edits"]):
+            files = found.setdefault(section["component"], {})
+            files.setdefault(line["path"].rpartition("/")[2], []).append((line["text"], line["at_start"]))
+    return found
+
+
+@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        # A field that came has to be mapped: the translator of its message, and nothing else.
+        (("  int32 quantity = 2", "  string note = 9;\n  int32 quantity = 2"), {"translate.py": ["port.Item,"]}),
+        (
+            ("  int32 quantity = 2", "  int32 pieces = 2"),
+            {
+                "translate.py": ['"quantity": src("quantity"),'],
+                "local.py": ["if not 1 <= item.quantity", "_basket(name).add("],
+            },
+        ),
+        (
+            ("rpc EmptyCart(EmptyCartRequest) returns (EmptyCartResponse)", "rpc ClearCart(Cart) returns (Cart)"),
+            {"local.py": ["EmptyCartRequest,", "EmptyCartResponse,", "def empty_cart(", "return EmptyCartResponse()"]},
+        ),
+    ],
+    ids=["field", "field renamed", "rpc gone"],
+)
+def test_the_plan_names_the_lines_of_a_layer(
+    layered: Path, change: tuple[str, str], expected: dict[str, list[str]], alone: bool
+) -> None:
+    if alone:
+        own_protos(layered)
+        assert scaffold(layered, "remove", "cart", "--yes").code == 0
+    edit(layered, PROTO, *change)
+    before = contents(layered)
+    found = planned(layered).get("acl/cart", {})
+    assert contents(layered) == before
+    assert set(found) == set(expected)
+    for file, lines in expected.items():
+        assert len(found[file]) == len(lines), found[file]
+        assert all(text.startswith(line) for line, (text, _) in zip(lines, found[file], strict=True))
+        assert any(at_start for _, at_start in found[file]) == (file == "translate.py" or len(lines) > 2)
+
+
+def test_a_layer_that_nothing_touches_is_not_named(layered: Path) -> None:
+    edit(layered, PROTO, "message Cart {", "message Unused {\n  string name = 1;\n}\n\nmessage Cart {")
+    assert "acl/cart (acl" not in scaffold(layered, "plan").out
+    assert "acl/cart" not in planned(layered)
