@@ -74,7 +74,7 @@ def _types(start: Path, *, asked_for: bool) -> tuple[Diagnostic, ...]:
     if problem is not None and not asked_for:
         return (problem,)
     workspace, settings = open_workspace(start)
-    return types.check(workspace.root, {unit.package: unit.source for unit in settings.own()}, f"{CACHE}/mypy")
+    return types.check(workspace.root, {unit.package: unit.source for unit in settings.made()}, f"{CACHE}/mypy")
 
 
 def drift(plan_: Plan) -> tuple[Diagnostic, ...]:

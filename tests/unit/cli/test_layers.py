@@ -228,3 +228,18 @@ def test_a_layer_that_nothing_touches_is_not_named(layered: Path) -> None:
     edit(layered, PROTO, "message Cart {", "message Unused {\n  string name = 1;\n}\n\nmessage Cart {")
     assert "acl/cart (acl" not in scaffold(layered, "plan").out
     assert "acl/cart" not in planned(layered)
+
+
+# types
+
+
+def test_the_types_of_a_layer_are_checked(layered: Path) -> None:
+    """The monolith's models are not there, and are anything; the port is."""
+    assert scaffold(layered, "check", "--only", "types").out == "nothing found\n"
+    edit(layered, f"{LAYER}/local.py", "return CART(basket) if basket", "return request if basket")
+    edit(layered, f"{LAYER}/local.py", "def remove_item(self", "def remove_items(self")
+    said = scaffold(layered, "check", "--only", "types")
+    assert said.code == 1
+    assert f"{LAYER}/local.py:32:" in said.out
+    # Where the layer is put together, what the port lacks is seen.
+    assert f"{LAYER}/app.py:" in said.out and "remove_item" in said.out
