@@ -281,7 +281,7 @@ def retire(name: str, monolith: Path, seam: str) -> int:
         console.say(f"{len(found)} found: {name} is still needed")
         return 1
     console.say(
-        f"nothing needs {name}'s layer any more: take [acls.{name}] out of scaffold.toml, run `scaffold regen`, "
+        f"nothing needs {name}'s layer any more: `scaffold remove acl/{name}` takes it out; drop the tables when nobody can "
+        "want them back"
     )
-    console.say("delete what is left of its folder, and drop the tables when nobody can want them back")
     return 0
