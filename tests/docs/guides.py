@@ -8,6 +8,8 @@ The info string of a fenced block says what becomes of it::
     ```LANGUAGE file=PATH      the content of a file
     ```diff file=PATH          an edit: the lines without `+` stand in the file once, and become those without `-`
     ```console env=NAME=VALUE  with a variable that an installation would make unnecessary
+    ```console environment=NAME at=PATH   makes a monolith's virtual environment at PATH; here that is a link to one of
+                               `tests/monoliths/environments.py`, without which the test is skipped by name (in CI: fails)
     ```console skip            not run
 
 Blocks in other languages, without `file`, are for reading.
@@ -27,6 +29,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from tests.monoliths import environments
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -36,6 +40,9 @@ SECONDS = 120.0
 
 # What makes a workspace, as against looking at it.
 _MAKING = re.compile(r"(cd|mkdir|scaffold (init|new|regen)) [^;&]*|scaffold regen")
+
+# What a `pip install` names: `django==4.2`.
+_REQUIREMENT = re.compile(r"[\w-]+==[\d.]*\d")
 
 _VARIABLES = ("DATABASE_URL", "PORT", "HOST", "LOG_LEVEL", "NO_COLOR")
 _LOOSE = (
@@ -70,13 +77,24 @@ class Reader:
         for block in steps:
             if "skip" in block.words:
                 continue
-            if "file" in block.words:
+            if "environment" in block.words:
+                self._link(block)
+            elif "file" in block.words:
                 self._write(block)
             elif block.language == "console" and "terminal" in block.words:
                 if not only_make:
                     self._run_beside(block)
             elif block.language == "console":
                 self._run(block, only_make)
+
+    def _link(self, block: Block) -> None:
+        """Put an environment that is there already where the commands would make one, if it has what they install."""
+        name, at = block.words["environment"], self.here / block.words["at"]
+        interpreter = environments.python(name)
+        pinned = environments.ENVIRONMENTS[name].requirements.read_text(encoding="utf-8")
+        for wanted in _REQUIREMENT.findall(block.text):
+            assert wanted in pinned, f"{block}: {wanted} is not what {name}.txt has"
+        at.symlink_to(interpreter.parents[1])
 
     def _write(self, block: Block) -> None:
         target = self.here / block.words["file"]
