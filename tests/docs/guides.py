@@ -14,6 +14,8 @@ The info string of a fenced block says what becomes of it::
 
 Blocks in other languages, without `file`, are for reading.
 
+A port that a command names, as `127.0.0.1:8047` or `PORT=8047`, is a free one here: several runs share a machine.
+
 Output is compared loosely: numbers, ids, times, white space and the bars of a trace may differ, lines may be left out, and
 `…` stands for anything.
 """
@@ -29,6 +31,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from scaffold.shell.services import free_port
 from tests.monoliths import environments
 
 if TYPE_CHECKING:
@@ -43,6 +46,8 @@ _MAKING = re.compile(r"(cd|mkdir|scaffold (init|new|regen)) [^;&]*|scaffold rege
 
 # What a `pip install` names: `django==4.2`.
 _REQUIREMENT = re.compile(r"[\w-]+==[\d.]*\d")
+
+_PORT = re.compile(r"(?<=127\.0\.0\.1:)\d+|(?<=PORT=)\d+")
 
 _VARIABLES = ("DATABASE_URL", "PORT", "HOST", "LOG_LEVEL", "NO_COLOR")
 _LOOSE = (
@@ -63,6 +68,7 @@ class Reader:
         self.here = folder
         self._state = folder / ".reader"
         self._state.mkdir()
+        self._ports: dict[str, str] = {}
         self._beside: dict[str, tuple[subprocess.Popen[bytes], Path]] = {}
 
     def __enter__(self) -> Self:
@@ -122,6 +128,7 @@ class Reader:
 
     def _shell(self, command: str, code: int, block: Block) -> str:
         """Run a command where the one before it has ended; its output, standard error included."""
+        command = self._on_free_ports(command)
         place = self._state / "place"
         ran = subprocess.run(
             ["bash", "-c", f'{command}\nstatus=$?; pwd > "{place}"; exit $status'],
@@ -149,7 +156,7 @@ class Reader:
             with log.open("wb") as output:
                 # A session of its own, so that no signal of the test's reaches it by chance.
                 process = subprocess.Popen(
-                    ["bash", "-c", f"exec {command}"],
+                    ["bash", "-c", f"exec {self._on_free_ports(command)}"],
                     cwd=self.here,
                     env=self._environment(block),
                     stdin=subprocess.DEVNULL,
@@ -159,6 +166,9 @@ class Reader:
                 )
             self._beside[terminal] = process, log
             self._wait_for(printed, process, log, f"{block}: {command}")
+
+    def _on_free_ports(self, command: str) -> str:
+        return _PORT.sub(lambda port: self._ports.setdefault(port[0], str(free_port())), command)
 
     def _wait_for(self, printed: Sequence[str], process: subprocess.Popen[bytes], log: Path, where: str) -> None:
         deadline = time.monotonic() + SECONDS
