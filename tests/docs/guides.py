@@ -14,7 +14,7 @@ The info string of a fenced block says what becomes of it::
 
 Blocks in other languages, without `file`, are for reading.
 
-A port that a command names, as `127.0.0.1:8047` or `PORT=8047`, is a free one here: several runs share a machine.
+A port that a command names, as `127.0.0.1:8047`, `PORT=8047` or `--port 8047`, is a free one here: several runs share a machine.
 
 Output is compared loosely: numbers, ids, times, white space and the bars of a trace may differ, lines may be left out, and
 `…` stands for anything.
@@ -42,12 +42,12 @@ if TYPE_CHECKING:
 SECONDS = 120.0
 
 # What makes a workspace, as against looking at it.
-_MAKING = re.compile(r"(cd|mkdir|scaffold (init|new|regen)) [^;&]*|scaffold regen")
+_MAKING = re.compile(r"(cd|mkdir|scaffold (init|new|regen|acl introspect)) [^;&]*|scaffold regen")
 
 # What a `pip install` names: `django==4.2`.
 _REQUIREMENT = re.compile(r"[\w-]+==[\d.]*\d")
 
-_PORT = re.compile(r"(?<=127\.0\.0\.1:)\d+|(?<=PORT=)\d+")
+_PORT = re.compile(r"(?<=127\.0\.0\.1:)\d+|(?<=PORT=)\d+|(?<=--port )\d+")
 
 _VARIABLES = ("DATABASE_URL", "PORT", "HOST", "LOG_LEVEL", "NO_COLOR")
 _LOOSE = (
