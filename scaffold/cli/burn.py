@@ -40,7 +40,7 @@ def asker(*, yes: bool) -> Callable[[Clearing], bool]:
             return True
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise ScaffoldError(_no_terminal(clearing))
-        return click.confirm(f"{clearing.verb.capitalize()} {clearing.unit.name}?")
+        return click.confirm(f"{clearing.verb.capitalize()} {clearing.shown}?")
 
     return confirm
 
@@ -79,7 +79,8 @@ def _show(clearing: Clearing) -> None:
     if clearing.verb == "burn":
         console.say(f"made again: {len(made)} files")
     else:
-        table = f"[{'stores' if unit.kind == 'store' else 'processes'}.{unit.name}]"
+        section = {"store": "stores", "process": "processes", "acl": "acls"}[unit.kind]
+        table = f"[{section}.{unit.name}]"
         console.say(f"deleted: {len(gone)} generated files" + (f", and {table} in scaffold.toml" if plan.table else ""))
 
 
@@ -96,7 +97,7 @@ def _show_paths(title: str, paths: Iterable[str], otherwise: str) -> None:
 def _no_terminal(clearing: Clearing) -> Diagnostic:
     from scaffold.core.diagnostics import Diagnostic
 
-    name = clearing.unit.name
+    name = clearing.shown
     return Diagnostic(
         "needs-an-answer",
         f"{clearing.verb} asks before it does this, and there is no terminal to answer on",

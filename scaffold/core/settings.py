@@ -24,6 +24,7 @@ Kind = Literal["store", "process"]
 Orm = Literal["django", "sqlalchemy"]
 # The table that holds the components of a kind.
 TABLES: dict[Kind, str] = {"store": "stores", "process": "processes"}
+ACLS = "acls"
 # What the name of a component begins with where it is told from the name of an RPC: ``stores.cart``.
 SECTIONS = tuple(f"{table}." for table in TABLES.values())
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
-from scaffold.core.settings import FILE, TABLES
+from scaffold.core.settings import ACLS, FILE, TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 _HEADER = re.compile(r"\s*\[")
 
 
-def without(text: str, kind: Kind, name: str) -> tuple[str, str]:
-    """The text without a component's table, and that table's text; both as given where it has none.
+def without(text: str, kind: Kind | Literal["acl"], name: str) -> tuple[str, str]:
+    """The text without a component's or a layer's table, and that table's text; both as given where it has none.
 
     Comments above the table stay. Raises ScaffoldError where it is not written as a table of its own.
     """
     data = tomllib.loads(text)
-    section = TABLES[kind]
+    section = ACLS if kind == "acl" else TABLES[kind]
     if name not in data.get(section, {}):
         return text, ""
     lines = text.splitlines(keepends=True)

@@ -11,7 +11,7 @@ from scaffold.core import tomltext
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
 from scaffold.core.plan import Wishes
 from scaffold.core.recorded import component_folders
-from scaffold.core.settings import Unit
+from scaffold.core.settings import Adapter, Unit
 from scaffold.run.up import DATA
 from scaffold.shell import memory
 from scaffold.shell.workspace import SETTINGS, Workspace
@@ -25,16 +25,24 @@ if TYPE_CHECKING:
     from scaffold.core.plan import Plan
     from scaffold.core.settings import Settings
 
+# Where layers lie, and how one is called beside a component of the same name.
+_LAYER = "acl/"
+
 
 @dataclass(frozen=True)
 class Clearing:
     """What burning or removing a component comes to: the plan, the attic's entry, and the files that stay."""
 
     verb: Literal["burn", "remove"]
-    unit: Unit
+    unit: Unit | Adapter
     plan: Plan
     entry: Entry
     stays: tuple[str, ...]
+
+    @property
+    def shown(self) -> str:
+        """What a person calls it: a layer may have the name of the component that takes its place."""
+        return f"{_LAYER}{self.unit.name}" if self.unit.kind == "acl" else self.unit.name
 
     @property
     def empty(self) -> bool:
@@ -76,24 +84,26 @@ def burn(start: Path, name: str, confirm: Callable[[Clearing], bool], *, keep_ha
 def remove(start: Path, name: str, confirm: Callable[[Clearing], bool]) -> Outcome:
     """Take a component out of the workspace: its table, and the files that scaffold made for it.
 
-    Also one whose table is gone already and whose files are still there. Raises ScaffoldError, for one: while another
-    component uses it.
+    Also one whose table is gone already and whose files are still there. ``acl/NAME`` is an anti-corruption layer. Raises
+    ScaffoldError, for one: while another component uses it.
     """
     workspace, configuration = open_workspace(start)
-    unit = _left_behind(name, workspace, configuration) or _unit(name, configuration)
-    ScaffoldError.raise_if(_users(name, configuration, workspace.text))
+    unit = _layer(name, workspace, configuration) or _left_behind(name, workspace, configuration)
+    unit = unit or _unit(name, configuration)
+    if unit.kind != "acl":
+        ScaffoldError.raise_if(_users(name, configuration, workspace.text))
     with workspace.locked():
-        text, table = tomltext.without(workspace.text, unit.kind, name)
+        text, table = tomltext.without(workspace.text, unit.kind, unit.name)
         what = wanted(Workspace(workspace.root, text), settings_module.load(text, __version__))
-        wishes = Wishes(vacate=unit.path, verb="remove", name=name, command=f"scaffold remove {name}", table=table)
+        wishes = Wishes(vacate=unit.path, verb="remove", name=unit.name, command=f"scaffold remove {name}", table=table)
         clearing = _clearing("remove", unit, plan_of(workspace, what, wishes), workspace, configuration)
         return _carry_out(clearing, workspace, text if table else None, confirm)
 
 
 def _clearing(
-    verb: Literal["burn", "remove"], unit: Unit, plan: Plan, workspace: Workspace, configuration: Settings
+    verb: Literal["burn", "remove"], unit: Unit | Adapter, plan: Plan, workspace: Workspace, configuration: Settings
 ) -> Clearing:
-    databases = sorted((workspace.root / DATA).glob(f"{unit.name}.db*"))
+    databases = [] if unit.kind == "acl" else sorted((workspace.root / DATA).glob(f"{unit.name}.db*"))
     protos = [] if verb == "burn" else [f for proto in unit.protos for f in _protos(proto, configuration, workspace)]
     files = (f.relative_to(workspace.root).as_posix() for f in (*databases, *protos))
     return Clearing(verb, unit, plan, workspace.entry_for(plan), (*_strangers(unit, workspace), *files))
@@ -107,8 +117,8 @@ def _protos(proto: str, configuration: Settings, workspace: Workspace) -> Iterat
             return
 
 
-def _strangers(unit: Unit, workspace: Workspace) -> tuple[str, ...]:
-    return () if unit.external else workspace.strangers(unit.path)
+def _strangers(unit: Unit | Adapter, workspace: Workspace) -> tuple[str, ...]:
+    return () if unit.kind != "acl" and unit.external else workspace.strangers(unit.path)
 
 
 def _carry_out(
@@ -124,14 +134,27 @@ def _carry_out(
 def _unit(name: str, configuration: Settings) -> Unit:
     units = {unit.name: unit for unit in configuration.components()}
     if name not in units:
-        raise ScaffoldError(settings_module.unknown_component(name, set(units), Location(SETTINGS)))
+        layers = {f"{_LAYER}{adapter.name}" for adapter in configuration.adapters()}
+        raise ScaffoldError(settings_module.unknown_component(name, {*units, *layers}, Location(SETTINGS)))
     return units[name]
+
+
+def _layer(name: str, workspace: Workspace, configuration: Settings) -> Adapter | None:
+    """The layer of that name, ``acl/cart``: in scaffold.toml, or with files that are left; None where there is none."""
+    if not name.startswith(_LAYER):
+        return None
+    own = name.removeprefix(_LAYER)
+    found = next((adapter for adapter in configuration.adapters() if adapter.name == own), None)
+    if found or name not in component_folders(workspace.listed()):
+        return found
+    return Adapter(own, f"{own}_acl", path=name, orm="django", models=(), snapshot="", protos=())
 
 
 def _left_behind(name: str, workspace: Workspace, configuration: Settings) -> Unit | None:
     """A component without a table, of which files are left; None where there is no such thing."""
     units = configuration.components()
     folders = component_folders(workspace.listed()) - {unit.path for unit in units}
+    folders = frozenset(folder for folder in folders if not folder.startswith(_LAYER))
     path = next((folder for folder in sorted(folders) if folder.rpartition("/")[2] == name), "")
     if not path or name in {unit.name for unit in units}:
         return None

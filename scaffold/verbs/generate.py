@@ -245,14 +245,15 @@ def _left_behind(plan: Plan, configuration: Settings) -> Iterator[Diagnostic]:
     paths = [c.path for c in plan.changes if c.action in ("keep", "orphan", "conflict")]
     there = {unit.path for unit in configuration.own()} | {adapter.path for adapter in configuration.adapters()}
     for folder in sorted(component_folders(paths) - there):
-        name = folder.rpartition("/")[2]
+        layer = folder.startswith("acl/")
+        name = folder if layer else folder.rpartition("/")[2]
+        renamed = f"; or, where it has another name now, `scaffold regen --rename stores.{name}=NEW`"
         yield Diagnostic(
             "left-behind",
-            f"{sum(path.startswith(f'{folder}/') for path in paths)} files are left of a component that {settings.FILE} "
-            "does not name",
+            f"{sum(path.startswith(f'{folder}/') for path in paths)} files are left of a {'layer' if layer else 'component'} "
+            f"that {settings.FILE} does not name",
             Location(folder),
-            f"`scaffold remove {name}` takes them to the attic; or put its table back; or, where it has another name now, "
-            f"`scaffold regen --rename stores.{name}=NEW`",
+            f"`scaffold remove {name}` takes them to the attic; or put its table back{'' if layer else renamed}",
             Severity.WARNING,
         )
 
