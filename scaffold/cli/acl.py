@@ -280,8 +280,6 @@ def retire(name: str, monolith: Path, seam: str) -> int:
         console.show_diagnostics(found, sys.stdout)
         console.say(f"{len(found)} found: {name} is still needed")
         return 1
-    console.say(
-        f"nothing needs {name}'s layer any more: `scaffold remove acl/{name}` takes it out; drop the tables when nobody can "
-        "want them back"
-    )
+    console.say(f"nothing needs {name}'s layer any more: `scaffold remove acl/{name}` takes it out, into the attic;")
+    console.say("then drop the tables, when nobody can want them back")
     return 0

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from scaffold.core.api import Api, Method
 
-SETTINGS = "scaffold.toml"
-
 
 @dataclass(frozen=True)
 class Caller:

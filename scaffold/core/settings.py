@@ -36,7 +36,8 @@ _HEADER = re.compile(r"[a-z0-9][a-z0-9_.\-]*\Z")
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # Built when it is needed: then it is one validator, and not one for each table.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class Protos(_Table):
