@@ -92,7 +92,6 @@ def render_all(root: Path, proto: str, peer: str = "x") -> dict[str, str]:
         for file in component.files:
             made[file.path] = renderer.artifact(file).content.decode()
         view = component.skeleton
-        made[f"{unit.path}/first_test.py"] = f"{view.test_imports}\n\n\n{view.test_body}\n"
         made[f"{unit.path}/first_app.py"] = f"{view.app_imports}\n\n\ndef build():\n    {view.app_build}\n"
     return made
 
