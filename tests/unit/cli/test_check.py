@@ -264,7 +264,8 @@ def test_an_unchanged_workspace_is_not_checked_again(calling: Path) -> None:
 
 def test_a_component_that_has_another_name_now(calling: Path) -> None:
     """Its own files that still import it by the old one are found: that is no third party's module."""
-    edit(calling / "services/cart/src/cart/app.py", '"""', '"""Mine. ')
+    with (calling / "services/cart/src/cart/app.py").open("a", encoding="utf-8") as app:
+        app.write("# mine\n")
     assert scaffold(calling, "regen", "--rename", "stores.cart=basket").code == 0
     said = scaffold(calling, "check", "--only", "types")
     assert said.code == 1
