@@ -182,7 +182,8 @@ def _show_counts(snapshot: Snapshot) -> None:
     console.say(console.printable(f"{runs}: {_many(every.models, 'model')}, {_many(every.columns, 'column')}"))
     console.say(
         f"{_many(every.keys, 'foreign key')} ({every.keys_out} across apps), {_many(every.properties, 'property')}, "
-        f"{_many(every.methods, 'method')} that change something, {_many(every.saves, 'save() override')}, "
+        f"{_many(every.methods, 'method')} that change{'s' if every.methods == 1 else ''} something, "
+        f"{_many(every.saves, 'save() override')}, "
         f"{_many(len(snapshot.receivers), 'receiver')}"
     )
     rows: list[tuple[str, ...]] = [("app", "models", "columns", "keys", "out", "properties", "methods")]

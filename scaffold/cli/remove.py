@@ -13,8 +13,6 @@ import click
 def command(name: str, yes: bool) -> int:
     """Take a component, or a layer (`acl/cart`), out of the workspace: its table, and the files that scaffold made for it.
 
-    An anti-corruption layer is called acl/NAME here.
-
     Shows what goes and what stays, and asks. What you wrote goes to the attic; protos, databases and files that scaffold
     has not made stay where they are. Refused while another component uses it, or a layer has its protos from it.
     """

@@ -69,8 +69,10 @@ def call(
     Raises ScaffoldError; a status that is not OK is a result.
     """
     workspace, settings = open_workspace(start_folder)
-    units: dict[str, Unit | Adapter] = {adapter.name: adapter for adapter in settings.adapters()}
-    units |= {unit.name: unit for unit in settings.components()}
+    layers = settings.adapters()
+    units: dict[str, Unit | Adapter] = {adapter.name: adapter for adapter in layers}
+    units |= {unit.name: unit for unit in settings.components()}  # of one name, the component is meant
+    units |= {adapter.address: adapter for adapter in layers}
     if name not in units:
         raise ScaffoldError(settings_module.unknown_component(name, set(units)))
     files, services = _api(workspace, settings, units[name])
@@ -88,7 +90,7 @@ def call(
 
 def _api(workspace: Workspace, settings: Settings, unit: Unit | Adapter) -> tuple[calls.Files, tuple[str, ...]]:
     """The files of a component's API and its services: as they were generated, or from the protos where nothing is."""
-    if unit.kind != "acl" and unit.external:
+    if unit.external:
         api, serialized = compile_api(workspace.roots(settings.protos.roots), unit.protos)
         return tuple(serialized.items()), with_services(unit, api).services
     shown = f"{unit.root}/gen/descriptors.py"
