@@ -9,7 +9,7 @@ from grpc import StatusCode
 from scaffold.contract import names
 from scaffold.contract.checks.registry import of_kind, rpc_check
 from scaffold.contract.methods import batch_of, both, takes
-from scaffold.contract.resources import Maker, difference, keyed, must_make, unwrap
+from scaffold.contract.resources import Maker, difference, got_of, is_gone, keyed, must_make, unwrap
 from scaffold.contract.trial import Undecided
 from scaffold.core.shapes import Kind
 
@@ -42,7 +42,7 @@ def batch_equals_gets(trial: Trial) -> None:
         if found != [one.name for one in wanted]:
             trial.fail(f"asked for {[one.name for one in wanted]}, and got {found}")
         for one, resource in zip(wanted, got, strict=True):
-            alone = _got(trial, rpc.shape.resource, one.name)
+            alone = got_of(trial, rpc.shape.resource, one.name)
             assert alone is not None, "it was made just now"
             changed = difference(trial, alone, resource) or difference(trial, resource, alone)
             if changed:
@@ -116,7 +116,7 @@ def batch_creates_all(trial: Trial) -> None:
         wanted = getattr(request, one.shape.wanted_id) if one.shape.wanted_id else ""
         if not name.endswith(wanted):
             trial.fail(f"{wanted!r} was asked for, and {name!r} came back in its place")
-        if trial.schema.rpc_of(Kind.GET, one.shape.resource) and _got(trial, one.shape.resource, name) is None:
+        if trial.schema.rpc_of(Kind.GET, one.shape.resource) and got_of(trial, one.shape.resource, name) is None:
             trial.fail(f"{name!r} was created in a batch, and is not there")
     assert maker.create is one
 
@@ -138,7 +138,7 @@ def batch_create_is_atomic(trial: Trial) -> None:
     for request in requests[:2]:
         identifier = getattr(request, one.shape.wanted_id)
         beside = f"{collection}/{identifier}" if collection else identifier
-        if _got(trial, one.shape.resource, beside) is not None:
+        if got_of(trial, one.shape.resource, beside) is not None:
             trial.fail(f"the BatchCreate was refused ({outcome.code.name}), and {beside!r} is there")
     assert maker.create is one
 
@@ -151,7 +151,7 @@ def batch_deletes_all(trial: Trial) -> None:
     outcome = trial.call(trial.about, _deletes(trial, one, field, [m.name for m in made], made[0].parent))
     trial.expect(outcome, StatusCode.OK, why="a BatchDelete of what was just created")
     for each in made:
-        if not _is_gone(trial, one.shape.resource, each.name):
+        if not is_gone(trial, one.shape.resource, each.name):
             trial.fail(f"{each.name!r} was deleted in a batch, and is still there")
 
 
@@ -165,7 +165,7 @@ def batch_delete_is_atomic(trial: Trial) -> None:
     outcome = trial.call(trial.about, _deletes(trial, one, field, names_, made[0].parent))
     trial.expect(outcome, StatusCode.NOT_FOUND, why="a BatchDelete with the name of nothing")
     for each in made:
-        if _is_gone(trial, one.shape.resource, each.name):
+        if is_gone(trial, one.shape.resource, each.name):
             trial.fail(f"the BatchDelete was refused, and {each.name!r} is gone")
 
 
@@ -235,21 +235,3 @@ def _resources(trial: Trial, response: bytes, one: Rpc) -> list[Instance]:
         if info.field.repeated and info.field.type_name == one.shape.resource:
             return list(getattr(message, info.field.name))
     raise Undecided(f"{trial.about.method.output} has no list of {one.shape.resource}")
-
-
-def _got(trial: Trial, resource: str, name: str) -> Instance | None:
-    """What Get returns; None where it is NOT_FOUND."""
-    get = trial.schema.rpc_of(Kind.GET, resource)
-    assert get is not None, "the check exists only where there is a Get"
-    outcome = trial.call(get, keyed(trial, get, name))
-    trial.expect(outcome, StatusCode.OK, StatusCode.NOT_FOUND, why=f"a Get of {name!r}")
-    return unwrap(trial.response(get, outcome), get.shape) if outcome.ok else None
-
-
-def _is_gone(trial: Trial, resource: str, name: str) -> bool:
-    """Whether a resource is deleted; what can be undeleted may still be got, with the time of its deletion (AIP-164)."""
-    got = _got(trial, resource, name)
-    delete = trial.schema.rpc_of(Kind.DELETE, resource)
-    if got is None or delete is None or not delete.shape.soft:
-        return got is None
-    return "delete_time" not in got.DESCRIPTOR.fields_by_name or got.HasField("delete_time")
