@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from grpc import StatusCode
+
 from scaffold.contract import names
 from scaffold.contract.schema import is_repeated
 from scaffold.contract.strategies import Style
@@ -199,6 +201,24 @@ def unwrap(response: Instance, shape: Shape) -> Instance:
     """The resource in a response: the response itself, or the field that holds it."""
     resource: Instance = _get(response, shape.wrapper) if shape.wrapper else response
     return resource
+
+
+def got_of(trial: Trial, resource: str, name: str) -> Instance | None:
+    """What Get returns; None where it is NOT_FOUND."""
+    get = trial.schema.rpc_of(Kind.GET, resource)
+    assert get is not None, "the check exists only where there is a Get"
+    outcome = trial.call(get, keyed(trial, get, name))
+    trial.expect(outcome, StatusCode.OK, StatusCode.NOT_FOUND, why=f"a Get of {name!r}")
+    return unwrap(trial.response(get, outcome), get.shape) if outcome.ok else None
+
+
+def is_gone(trial: Trial, resource: str, name: str) -> bool:
+    """Whether a resource is deleted; what can be undeleted may still be got, with the time of its deletion (AIP-164)."""
+    got = got_of(trial, resource, name)
+    delete = trial.schema.rpc_of(Kind.DELETE, resource)
+    if got is None or delete is None or not delete.shape.soft:
+        return got is None
+    return "delete_time" not in got.DESCRIPTOR.fields_by_name or got.HasField("delete_time")
 
 
 def is_servers_own(behaviors: tuple[str, ...]) -> bool:

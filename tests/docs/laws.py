@@ -342,7 +342,7 @@ LAWS = (
         (135,),
         ("delete_resource",),
         ("children_need_force",),
-        ("children go unasked",),
+        ("children go unasked", "force keeps the children", "force deletes the children alone"),
     ),
     Law(
         "Delete, where there is Undelete",

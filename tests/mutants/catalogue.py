@@ -631,6 +631,30 @@ OTHERS = (
         ),
     ),
     _archive(
+        "force keeps the children",
+        "DeleteRecord-children_need_force",
+        Edit(
+            _STANDARD,
+            """
+                 if force:
+            -        child.delete_below(name)
+            +        return
+            """,
+        ),
+    ),
+    _archive(
+        "force deletes the children alone",
+        "DeleteRecord-children_need_force",
+        Edit(
+            _STANDARD,
+            """
+                         _remove_below(child, name, _flag(request, "force"))
+            +        if children and _flag(request, "force"):
+            +            return ()
+            """,
+        ),
+    ),
+    _archive(
         "order ignored",
         "ListRecords-order_by_is_honest",
         Edit(

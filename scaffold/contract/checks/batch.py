@@ -9,7 +9,7 @@ from grpc import StatusCode
 from scaffold.contract import names
 from scaffold.contract.checks.registry import of_kind, rpc_check
 from scaffold.contract.methods import batch_of, both, takes
-from scaffold.contract.resources import Maker, difference, keyed, must_make, unwrap
+from scaffold.contract.resources import Maker, difference, got_of, is_gone, keyed, must_make, unwrap
 from scaffold.contract.trial import Undecided
 from scaffold.core.shapes import Kind
 
@@ -42,7 +42,7 @@ def batch_equals_gets(trial: Trial) -> None:
         if found != [one.name for one in wanted]:
             trial.fail(f"asked for {[one.name for one in wanted]}, and got {found}")
         for one, resource in zip(wanted, got, strict=True):
-            alone = _got(trial, rpc.shape.resource, one.name)
+            alone = got_of(trial, rpc.shape.resource, one.name)
             assert alone is not None, "it was made just now"
             changed = difference(trial, alone, resource) or difference(trial, resource, alone)
             if changed:
@@ -102,7 +102,7 @@ def _batch_of(kind: Kind, *beside: Kind) -> Applies:
 def batch_creates_all(trial: Trial) -> None:
     """BatchCreate makes them all, and returns them in the order of the requests, as Create would."""
     one, field = _one(trial)
-    maker, requests = _creates(trial, one, 3)
+    requests = _creates(trial, one, 3)
     outcome = trial.call(trial.about, _batch(trial, field, requests))
     trial.expect(outcome, StatusCode.OK, why="a BatchCreate of what Create accepts")
     created = _resources(trial, outcome.responses[0], one)
@@ -116,9 +116,8 @@ def batch_creates_all(trial: Trial) -> None:
         wanted = getattr(request, one.shape.wanted_id) if one.shape.wanted_id else ""
         if not name.endswith(wanted):
             trial.fail(f"{wanted!r} was asked for, and {name!r} came back in its place")
-        if trial.schema.rpc_of(Kind.GET, one.shape.resource) and _got(trial, one.shape.resource, name) is None:
+        if trial.schema.rpc_of(Kind.GET, one.shape.resource) and got_of(trial, one.shape.resource, name) is None:
             trial.fail(f"{name!r} was created in a batch, and is not there")
-    assert maker.create is one
 
 
 @rpc_check(_CREATE, _batch_of(Kind.CREATE, Kind.GET))
@@ -127,7 +126,7 @@ def batch_create_is_atomic(trial: Trial) -> None:
     one, field = _one(trial)
     if not one.shape.wanted_id:
         raise Undecided(f"{one.label} takes no id by which something could be taken already")
-    maker, requests = _creates(trial, one, 3)
+    requests = _creates(trial, one, 3)
     first = trial.call(one, requests[2])
     trial.expect(first, StatusCode.OK, why="a Create of what Create accepts")
     name = getattr(unwrap(trial.response(one, first), one.shape), one.shape.resource_key)
@@ -138,9 +137,8 @@ def batch_create_is_atomic(trial: Trial) -> None:
     for request in requests[:2]:
         identifier = getattr(request, one.shape.wanted_id)
         beside = f"{collection}/{identifier}" if collection else identifier
-        if _got(trial, one.shape.resource, beside) is not None:
+        if got_of(trial, one.shape.resource, beside) is not None:
             trial.fail(f"the BatchCreate was refused ({outcome.code.name}), and {beside!r} is there")
-    assert maker.create is one
 
 
 @rpc_check(_DELETE, _batch_of(Kind.DELETE, Kind.CREATE, Kind.GET))
@@ -151,7 +149,7 @@ def batch_deletes_all(trial: Trial) -> None:
     outcome = trial.call(trial.about, _deletes(trial, one, field, [m.name for m in made], made[0].parent))
     trial.expect(outcome, StatusCode.OK, why="a BatchDelete of what was just created")
     for each in made:
-        if not _is_gone(trial, one.shape.resource, each.name):
+        if not is_gone(trial, one.shape.resource, each.name):
             trial.fail(f"{each.name!r} was deleted in a batch, and is still there")
 
 
@@ -165,7 +163,7 @@ def batch_delete_is_atomic(trial: Trial) -> None:
     outcome = trial.call(trial.about, _deletes(trial, one, field, names_, made[0].parent))
     trial.expect(outcome, StatusCode.NOT_FOUND, why="a BatchDelete with the name of nothing")
     for each in made:
-        if _is_gone(trial, one.shape.resource, each.name):
+        if is_gone(trial, one.shape.resource, each.name):
             trial.fail(f"the BatchDelete was refused, and {each.name!r} is gone")
 
 
@@ -182,13 +180,13 @@ def _several(trial: Trial, resource: str, count: int) -> list[Made]:
     return [maker.make(parent) for _ in range(count)]
 
 
-def _creates(trial: Trial, one: Rpc, count: int) -> tuple[Maker, list[Instance]]:
+def _creates(trial: Trial, one: Rpc, count: int) -> list[Instance]:
     """Requests of a Create that it is known to accept, with ids of their own."""
     maker = Maker(trial, one)
     parent = maker.parent()
     maker.make(parent)
     draft = trial.subject.accepted[one.label]
-    return maker, [maker.addressed(draft, parent, trial.fresh_id()) for _ in range(count)]
+    return [maker.addressed(draft, parent, trial.fresh_id()) for _ in range(count)]
 
 
 def _batch(trial: Trial, field: str, requests: Sequence[Instance]) -> Instance:
@@ -235,21 +233,3 @@ def _resources(trial: Trial, response: bytes, one: Rpc) -> list[Instance]:
         if info.field.repeated and info.field.type_name == one.shape.resource:
             return list(getattr(message, info.field.name))
     raise Undecided(f"{trial.about.method.output} has no list of {one.shape.resource}")
-
-
-def _got(trial: Trial, resource: str, name: str) -> Instance | None:
-    """What Get returns; None where it is NOT_FOUND."""
-    get = trial.schema.rpc_of(Kind.GET, resource)
-    assert get is not None, "the check exists only where there is a Get"
-    outcome = trial.call(get, keyed(trial, get, name))
-    trial.expect(outcome, StatusCode.OK, StatusCode.NOT_FOUND, why=f"a Get of {name!r}")
-    return unwrap(trial.response(get, outcome), get.shape) if outcome.ok else None
-
-
-def _is_gone(trial: Trial, resource: str, name: str) -> bool:
-    """Whether a resource is deleted; what can be undeleted may still be got, with the time of its deletion (AIP-164)."""
-    got = _got(trial, resource, name)
-    delete = trial.schema.rpc_of(Kind.DELETE, resource)
-    if got is None or delete is None or not delete.shape.soft:
-        return got is None
-    return "delete_time" not in got.DESCRIPTOR.fields_by_name or got.HasField("delete_time")

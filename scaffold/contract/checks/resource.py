@@ -10,7 +10,7 @@ from grpc import StatusCode
 from scaffold.contract import names
 from scaffold.contract.checks.registry import of_kind, rpc_check
 from scaffold.contract.methods import both, children_of, with_request_field
-from scaffold.contract.resources import Made, Maker, difference, existing, keyed, must_make, unwrap
+from scaffold.contract.resources import Made, Maker, difference, existing, is_gone, keyed, must_make, unwrap
 from scaffold.contract.trial import Undecided
 from scaffold.contract.walk import names_in_all_pages
 from scaffold.core.shapes import Kind
@@ -221,13 +221,17 @@ def children_need_force(trial: Trial) -> None:
     assert get is not None
     maker = must_make(trial, trial.about.shape.resource)
     made = maker.make(maker.parent())
-    below = Maker(trial, next(children_of(trial.schema, trial.about.shape.resource))).make(made.name)
+    child = next(children_of(trial.schema, trial.about.shape.resource))
+    below = Maker(trial, child).make(made.name)
     outcome = trial.call(trial.about, keyed(trial, trial.about, made.name))
     trial.expect(outcome, StatusCode.FAILED_PRECONDITION, why=f"a Delete of {made.name!r}, which has {below.name!r},")
     still = trial.call(get, keyed(trial, get, made.name))
     trial.expect(still, StatusCode.OK, why="a Get after a Delete that was refused")
     forced = trial.call(trial.about, _with(keyed(trial, trial.about, made.name), "force", True))
     trial.expect(forced, StatusCode.OK, why="a Delete with force")
+    for resource, name in ((trial.about.shape.resource, made.name), (child.shape.resource, below.name)):
+        if trial.schema.rpc_of(Kind.GET, resource) is not None and not is_gone(trial, resource, name):
+            trial.fail(f"{made.name!r} was deleted with force, and {name!r} is still there")
 
 
 def _with(request: Instance, field: str, value: object) -> Instance:

@@ -158,6 +158,21 @@ def test_keys_that_are_ids(archive: Archive) -> None:
     assert [reader.id for reader in page.items] == ["x"]
 
 
+def test_an_identifier_beside_the_key_is_the_servers_too(archive: Archive) -> None:
+    request = api.CreateReaderRequest(reader=api.Reader(id="x", label="X", handle="mine"))
+    assert create_resource(archive.readers, request, request.reader, "x", key="id").handle == ""
+
+    def prepare(new: Message) -> None:
+        new.handle = "theirs"
+
+    request = api.CreateReaderRequest(reader=api.Reader(label="Y", handle="mine"))
+    created = create_resource(archive.readers, request, request.reader, "y", key="id", prepare=prepare)
+    for paths in (["handle", "label"], ["*"], []):
+        request = api.UpdateReaderRequest(reader=api.Reader(label="Z", handle="mine"), mask=FieldMask(paths=paths))
+        updated = update_resource(archive.readers, request, request.reader, "y", key="id")
+        assert (created.handle, updated.handle, updated.label) == ("theirs", "theirs", "Z"), paths
+
+
 # What was written before there were standard methods: the etag of the content, and perhaps one within it.
 _ROW = """
     INSERT INTO books (name, parent, etag, message, create_time, update_time)
