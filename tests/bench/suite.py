@@ -1,7 +1,8 @@
 """What the contract suite is worth: the share of faulty services that it catches, and its false alarms on correct ones.
 
 A mutant counts as caught when the whole suite of its service, run as it is, fails at some check; whether that is the check
-about its fault is for tests/mutants. An alarm is a check that fails on the sample's own stores, which are correct.
+about its fault is for tests/mutants. An alarm is a check that fails on a correct service: one
+of the sample, its process among them, or of those that mutants are made of.
 """
 
 from __future__ import annotations
@@ -14,13 +15,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tests.mutants.catalogue import MUTANTS, SAMPLE
-from tests.mutants.ground import Ground, make
+from tests.mutants.ground import COMPONENTS, Ground, make
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SEEDS = 100
-STORES = ("catalog", "cart", "orders")
+# All that mutants are made of, and the process that needs the stores of the sample.
+CORRECT = (*COMPONENTS, "checkout")
+# Its checks wait for streams, longer than any other's: it has a tenth of the seeds.
+SLOW = "clocks"
 WORKERS = 2
 
 
@@ -45,7 +49,9 @@ def suite(folder: Path) -> None:
         for found, failed in pool.map(partial(accuse, ground), range(SEEDS)):
             results.update(found)
             alarms += failed
-        print(f"the correct stores of the sample, {SEEDS} seeds, in {time.monotonic() - begun:.0f} s")
+        print(
+            f"{len(CORRECT)} correct services, {SEEDS} seeds ({SLOW}: a tenth of them), in {time.monotonic() - begun:.0f} s"
+        )
         print(f"  {results['passed']} checks passed, {results['skipped']} undecided, {len(alarms)} false alarms")
         print("".join(f"  {alarm}\n" for alarm in alarms))
 
@@ -59,9 +65,11 @@ def accuse(ground: Path, seed: int) -> tuple[Counter[str], list[str]]:
     """How often each result came, and the alarms, with one seed."""
     results: Counter[str] = Counter()
     alarms = []
-    for store in STORES:
-        for name, verdict in Ground(ground / "workspace", ground / "copies").verdicts(store, seed).items():
+    for component in CORRECT:
+        if component == SLOW and seed % 10:
+            continue
+        for name, verdict in Ground(ground / "workspace", ground / "copies").verdicts(component, seed).items():
             results[verdict.result] += 1
             if verdict.result == "failed":
-                alarms.append(f"{store}, seed {seed}: {name}: {verdict.summary}")
+                alarms.append(f"{component}, seed {seed}: {name}: {verdict.summary}")
     return results, alarms

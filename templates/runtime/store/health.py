@@ -59,7 +59,10 @@ class Health:
         with self._lock:
             over = self._over
             self._watching.add(send)
-        context.add_callback(lambda: self._watching.discard(send))
+        if not context.add_callback(lambda: self._watching.discard(send)):
+            # The caller is gone already, and nothing will say so again.
+            self._watching.discard(send)
+            return
         self._servicer.Watch(request, context, send)
         if over:
             send(None)

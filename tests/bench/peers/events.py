@@ -1,7 +1,7 @@
 """What somebody writes by hand with grpcio for a process: its asyncio server, and the compiler's own code for messages.
 
 ``python -m tests.bench.peers.events PORT``, with ``bench_pb2`` and ``bench_pb2_grpc`` on the path. On uvloop where that
-is installed, as a generated process is, and with the same limit of calls at once.
+is installed, as a generated process is, and with the same limits.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import bench_pb2_grpc
 import grpc.aio
 from bench_pb2 import Item
 
-CALLS = 1024
+from tests.bench.peers.limits import OPTIONS, PROCESS_CALLS
 
 
 class Kinds(bench_pb2_grpc.KindsServiceServicer):  # type: ignore[misc]  # the compiler writes no types
@@ -39,7 +39,7 @@ class Kinds(bench_pb2_grpc.KindsServiceServicer):  # type: ignore[misc]  # the c
 
 async def serve(port: str) -> None:
     """Serve until SIGTERM."""
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)], maximum_concurrent_rpcs=CALLS)
+    server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=PROCESS_CALLS)
     bench_pb2_grpc.add_KindsServiceServicer_to_server(Kinds(), server)
     server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()

@@ -1,7 +1,7 @@
 """What somebody writes by hand with grpcio for a store: its threaded server, and the compiler's own code for messages.
 
-``python -m tests.bench.peers.threads PORT``, with ``bench_pb2`` and ``bench_pb2_grpc`` on the path. Sixteen threads, as a
-generated store has.
+``python -m tests.bench.peers.threads PORT``, with ``bench_pb2`` and ``bench_pb2_grpc`` on the path. As many threads as
+a generated store has for its calls, and the same limits.
 """
 
 import signal
@@ -13,7 +13,7 @@ import bench_pb2_grpc
 import grpc
 from bench_pb2 import Item
 
-WORKERS = 16
+from tests.bench.peers.limits import OPTIONS, STORE_CALLS, STORE_WORKERS
 
 
 class Kinds(bench_pb2_grpc.KindsServiceServicer):  # type: ignore[misc]  # the compiler writes no types
@@ -38,7 +38,7 @@ class Kinds(bench_pb2_grpc.KindsServiceServicer):  # type: ignore[misc]  # the c
 
 def main(port: str) -> None:
     """Serve until SIGTERM."""
-    server = grpc.server(ThreadPoolExecutor(WORKERS), options=[("grpc.so_reuseport", 0)])
+    server = grpc.server(ThreadPoolExecutor(STORE_WORKERS), options=OPTIONS, maximum_concurrent_rpcs=STORE_CALLS)
     bench_pb2_grpc.add_KindsServiceServicer_to_server(Kinds(), server)
     server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()

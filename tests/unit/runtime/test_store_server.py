@@ -22,6 +22,8 @@ from runtime.common.tracing import Tracing
 from runtime.service.problems import MissingHandlers, SettingsError, StartError
 from runtime.service.rpc import Rpc, Service, require
 from runtime.store import Component, Interceptor, Repository, Settings, start
+from runtime.store.health import Health
+from runtime.store.workers import Workers
 
 from .library import METHODS, PATIENCE, RPCS, SERVICE, Book, StrictBook, component, service, serving, title
 
@@ -793,6 +795,43 @@ def test_who_watches_its_health_does_not_hold_it_up(name: str) -> None:
     serving_, unknown = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
     assert first == (unknown if name else serving_)
     assert told == ([] if name else [health_pb2.HealthCheckResponse.NOT_SERVING])
+
+
+@contextlib.contextmanager
+def only_health(healthy: Health) -> Iterator[grpc.Channel]:
+    """A server that goes on when its health has ended: a store's stops at once, and takes no new calls."""
+    server, door = grpc.server(ThreadPoolExecutor(1)), Workers("door-", 2, 8)
+    healthy.add_to(server, door)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield channel
+    finally:
+        server.stop(0).wait()
+        door.shutdown()
+
+
+@pytest.mark.parametrize("name", ["", SERVICE, "nobody"])
+def test_a_watch_that_begins_after_the_end_is_ended(name: str) -> None:
+    healthy = Health([SERVICE])
+    healthy.end()
+    with only_health(healthy) as channel:
+        request = health_pb2.HealthCheckRequest(service=name)
+        told = [answer.status for answer in health_pb2_grpc.HealthStub(channel).Watch(request, timeout=PATIENCE)]
+    answer = health_pb2.HealthCheckResponse
+    assert told == [answer.SERVICE_UNKNOWN if name == "nobody" else answer.NOT_SERVING]
+
+
+def test_a_watcher_that_is_gone_before_it_is_noted_is_not_kept() -> None:
+    class Gone:
+        def add_callback(self, callback: object) -> bool:
+            return False
+
+    healthy, told = Health([SERVICE]), []
+    healthy._watch(health_pb2.HealthCheckRequest(), Gone(), told.append)  # type: ignore[arg-type]
+    healthy.end()
+    assert (told, healthy._watching) == ([], set())
 
 
 def health_or_gone(channel: grpc.Channel) -> int:
