@@ -16,7 +16,7 @@ from scaffold.core import markers
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 # Folders of google's protos that installed packages bring; a workspace's own copies are not read.
 _COMMON = ("api", "rpc", "type")
@@ -229,6 +229,17 @@ def _conflicts(roots: Sequence[tuple[str, Path]]) -> Iterator[Diagnostic]:
             text = file.read_text(encoding="utf-8", errors="replace")
             if found := markers.conflict(path if written == "." else f"{written}/{path}", text):
                 yield found
+
+
+def markers_left(roots: Sequence[tuple[str, Path]], names: Iterable[str]) -> Iterator[Diagnostic]:
+    """The conflicts of a merge that stand in comments of protos, which compile all the same; ``names`` as imported."""
+    for name in names:
+        place = next(((written, folder) for written, folder in roots if (folder / name).is_file()), None)
+        if place is None:
+            continue
+        text = (place[1] / name).read_text(encoding="utf-8", errors="replace")
+        if found := markers.left(name if place[0] == "." else f"{place[0]}/{name}", text):
+            yield found
 
 
 def _repeats(diagnostic: Diagnostic, broken: set[str], declared: Mapping[str, str]) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from scaffold import __version__
 from scaffold.acl.facts import facts
 from scaffold.acl.snapshot import read as read_snapshot
-from scaffold.core import settings, stamp, usages
+from scaffold.core import markers, settings, stamp, usages
 from scaffold.core.adapter import adapter_files, adapter_problems
 from scaffold.core.analyse import FileSet
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError, Severity
@@ -94,6 +94,7 @@ def wanted(
     components = {unit.name: maker.made(unit, fresh=unit.name == fresh) for unit in units if not unit.external}
     components |= {a.address: maker.layer(a, fresh=a.address == fresh) for a in configuration.adapters()}
     notes = (*settings.notes(configuration, text=workspace.text), *protoc.shadowed(roots))
+    notes += tuple(protoc.markers_left(roots, files.names))
     return Wanted(
         configuration, files, components, notes, tuple(_inputs(workspace, configuration, roots, files)), known
     )
@@ -208,7 +209,7 @@ def plan_of(
     snapshot = replace(_snapshot(workspace, what, moves), strangers=strangers)
     ScaffoldError.raise_if(_conflicts(snapshot, "" if wishes.keep_handlers else wishes.vacate))
     plan = make_plan(what.artifacts, snapshot, what.notes, wishes=wishes, moves=moves, made=made)
-    plan = replace(plan, notes=(*plan.notes, *_left_behind(plan, what.settings)))
+    plan = replace(plan, notes=(*plan.notes, *_left_behind(plan, what.settings), *_markers(plan, snapshot)))
     ScaffoldError.raise_if(_not_python(plan, snapshot, strict=not what.settings.python.interpreter))
     if all(change.action == "keep" for change in plan.changes) and not (wishes.renames or wishes.no_renames):
         return plan
@@ -267,6 +268,16 @@ def _conflicts(snapshot: Snapshot, vacated: str) -> Iterator[Diagnostic]:
             found = usages.problem(path, content)
             if found and found.slug == "merge-marker":
                 yield found
+
+
+def _markers(plan: Plan, snapshot: Snapshot) -> Iterator[Diagnostic]:
+    """Files of the user's that stay, and have a merge's markers where they do not keep Python from reading it."""
+    for change in plan.changes:
+        content = snapshot.files.get(change.path)
+        if change.owner == "generated" or change.action not in ("keep", "orphan", "move") or not content:
+            continue
+        if found := markers.left(change.path, content.decode(errors="replace")):
+            yield found
 
 
 def _not_python(plan: Plan, snapshot: Snapshot, *, strict: bool) -> Iterator[Diagnostic]:

@@ -423,11 +423,16 @@ def test_the_markers_of_a_merge(path: str, place: str, shop: Path) -> None:
 
 
 def test_what_looks_like_the_markers_of_a_merge(shop: Path) -> None:
-    """In a string and in a comment they may be meant."""
+    """In a string and in a comment they may be meant: that stops nobody, and is said."""
     marks = "<<<<<<< HEAD\n=======\n>>>>>>> theirs\n"
     write(shop, {"services/cart/src/cart/handlers/get_cart.py": f'TEXT = """\n{marks}"""\n'})
     edit(shop / CART_PROTO, "package shop.cart.v1;", f"package shop.cart.v1;\n/*\n{marks}*/")
-    assert scaffold(shop, "regen").code == 0
+    said = scaffold(shop, "regen")
+    assert said.code == 0
+    for place in ("services/cart/src/cart/handlers/get_cart.py:2", f"{CART_PROTO}:"):
+        assert f"{place}" in said.out
+    assert said.out.count("warning: merge-marker: git's conflict markers are in a string or a comment") == 2
+    assert scaffold(shop, "check", "--only", "drift").code == 1
 
 
 def test_a_component_with_markers_can_be_burnt(shop: Path) -> None:
