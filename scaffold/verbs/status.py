@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scaffold.acl import check, source, uses
@@ -15,7 +17,6 @@ from scaffold.verbs.generate import open_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from scaffold.acl.snapshot import Snapshot
     from scaffold.acl.source import Sources
@@ -167,7 +168,7 @@ class _Look:
 
     def shown(self, path: Path) -> str:
         """A path as it can be opened from where the command was run."""
-        path, here = path.absolute(), self._start.absolute()
+        path, here = Path(os.path.normpath(path.absolute())), self._start.absolute()
         return path.relative_to(here).as_posix() if path.is_relative_to(here) else str(path)
 
     def snapshot(self, adapter: Adapter) -> Snapshot:
