@@ -42,11 +42,15 @@ class Gap:
 
 @dataclass(frozen=True)
 class Found:
-    """``uses`` stand in the way; ``history`` are migrations that name a model, which stay as they are."""
+    """``uses`` stand in the way; ``history`` are migrations that name a model, which stay as they are.
+
+    ``is_home``: a module of the models is there, or could not be read. Otherwise it may be the wrong folder.
+    """
 
     uses: tuple[Use, ...] = ()
     history: tuple[Use, ...] = ()
     gaps: tuple[Gap, ...] = ()
+    is_home: bool = True
 
 
 def find(
@@ -75,7 +79,9 @@ def find(
     words = re.compile("|".join(rf"\b{re.escape(w)}\b" for w in search.words).encode(), re.IGNORECASE)
     unread = [u for u in sources.unread if not any(u.path.resolve().is_relative_to(other) for other in away)]
     gaps = tuple(Gap(Location(shown(u.path), u.line), u.why, _is_silent(u, words)) for u in unread)
-    return Found(_sorted(uses), _sorted(history), gaps)
+    modules = {model.module for model in models}
+    is_home = any(modules & source.names for source in files) or not all(gap.silent for gap in gaps)
+    return Found(_sorted(uses), _sorted(history), gaps, is_home)
 
 
 def in_snapshot(package: str, names: Sequence[str], snapshot: Snapshot) -> Found:
@@ -217,7 +223,8 @@ class _Search:
         if source.path not in self._goes:
             names = {_last(model.class_name) for model in self._models if model.module in source.names}
             spans = [(first, last) for name, first, last in source.definitions if name in names]
-            inside = [d for d in source.definitions if spans and d[0] not in self._wanted_from(source)]
+            wanted = self._wanted_from(source) if spans else set()
+            inside = [d for d in source.definitions if spans and d[0] not in wanted]
             while more := [
                 (first, last) for name, first, last in inside if _goes_along(name, first, last, source, spans)
             ]:

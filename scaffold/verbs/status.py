@@ -41,8 +41,9 @@ class Layer:
     """An API on its way out: who answers each method, the tables behind it, and who needs what.
 
     ``seam`` is the file that says the modes, empty where there is none; ``monolith`` the folder that was searched, empty
-    where nobody has said where it is. ``callers`` are lines of the monolith that import the layer (None: nobody has looked),
-    ``direct`` those that go to the models past it, ``history`` migrations that name a model. ``gaps`` could not be read.
+    where nobody has said where it is, and ``is_home`` whether the models are in it. ``callers`` are lines of the monolith
+    that import the layer (None: nobody has looked), ``direct`` those that go to the models past it, ``history`` migrations
+    that name a model. ``gaps`` could not be read.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Layer:
     direct: tuple[Use, ...]
     history: tuple[Use, ...] = ()
     gaps: tuple[Gap, ...] = ()
+    is_home: bool = True
 
     @property
     def at_service(self) -> int:
@@ -123,7 +125,7 @@ def status(start: Path, names: Sequence[str] = (), monolith: Path | None = None,
         except ScaffoldError as error:
             problems += error.diagnostics
     ScaffoldError.raise_if(dict.fromkeys(problems))
-    notes = (*look.notes, *(_doubt(d) for layer in layers for d in _unread(layer)))
+    notes = (*look.notes, *(_doubt(d) for layer in layers for d in (*_elsewhere(layer), *_unread(layer))))
     return Status(
         layers=tuple(_shared(layer, layers) for layer in layers),
         without=() if names else tuple(u.name for u in look.settings.components() if u.name not in known),
@@ -146,6 +148,7 @@ def retire(start: Path, name: str, monolith: Path | None = None, seam: Path | No
         found=(*_calls(layer, look), *_imports(layer), *(d for d in _unread(layer) if d.severity is Severity.ERROR)),
         notes=(
             *(_named_by_another(t, others[t.model]) for t in layer.tables if t.model in others),
+            *_elsewhere(layer),
             *_history(layer),
             *(d for d in _unread(layer) if d.severity is not Severity.ERROR),
         ),
@@ -231,6 +234,7 @@ class _Look:
             direct=tuple(use for use in found.uses if use.what != adapter.package),
             history=found.history,
             gaps=found.gaps,
+            is_home=found.is_home,
         )
         return replace(layer, tables=tuple(replace(table, why=_why_in(layer, table)) for table in layer.tables))
 
@@ -354,6 +358,21 @@ def _unread(layer: Layer) -> tuple[Diagnostic, ...]:
 def _doubt(diagnostic: Diagnostic) -> Diagnostic:
     """What keeps a layer from retiring, where it is only looked at."""
     return replace(diagnostic, severity=Severity.WARNING) if diagnostic.severity is Severity.ERROR else diagnostic
+
+
+def _elsewhere(layer: Layer) -> tuple[Diagnostic, ...]:
+    """Nothing is found in the wrong folder."""
+    if layer.is_home:
+        return ()
+    return (
+        Diagnostic(
+            "monolith-without-models",
+            f"none of the modules with {layer.name}'s models is in {layer.monolith}: is it the monolith's source?",
+            None,
+            "name the folder that it is started in; where the models are gone already, all is well",
+            Severity.WARNING,
+        ),
+    )
 
 
 def _history(layer: Layer) -> tuple[Diagnostic, ...]:
