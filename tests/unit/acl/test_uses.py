@@ -148,6 +148,19 @@ def test_what_stands_beside_a_model_needs_no_import(tmp_path: Path) -> None:
     assert [use.where.line for use in search(tmp_path).uses] == [2]
 
 
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("class Q:\n  x = Line\nclass M:\n  q = Q()\nclass Line:\n  o = M()\n", []),  # there for what is there for it
+        ("class M:\n  x = Line\nclass Line:\n  o = M()\nclass Basket:\n  o = M()\n", [2]),
+        ("def f():\n  return Line\nclass Line:\n  def g(self): f()\n", []),
+        ("def f():\n  return Line and f()\nclass Line: ...\n", [2]),
+    ],
+)
+def test_what_is_there_for_the_models_alone_goes_with_them(tmp_path: Path, text: str, lines: list[int]) -> None:
+    assert found(tmp_path, text, "shop/basket/models.py") == [f"{line} basket.Line" for line in lines]
+
+
 def test_an_import_for_the_models_alone_goes_with_them(tmp_path: Path) -> None:
     other = Model("extra.Gift", "extra", "shop.extra.models", "Gift", "gift", own=True)
     snapshot = Snapshot(1, "django", models=(LINE, other))
