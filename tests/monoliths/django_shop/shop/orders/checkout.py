@@ -41,7 +41,7 @@ def place_order(token, payment_token, request_id):
         if order.status == Order.NEW:
             try:
                 # The vendor is called while rows are locked. Everybody knows, nobody dares.
-                order.pay(gateway.charge(order.total, order.currency, payment_token, order.number))
+                order.pay(gateway.charge(order.total, order.currency, payment_token, order.reference))
             except gateway.Declined:
                 order.cancel()
             else:
