@@ -10,6 +10,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -19,6 +20,7 @@ from scaffold.verbs.run import start
 from tests.layers.ground import HERE
 from tests.monoliths.environments import DJANGO_SHOP
 from tests.monoliths.environments import python as monolith_python
+from tests.postgresql import PostgreSQL
 from tests.support import scaffold
 
 WRITTEN = HERE / "django_checkout"
@@ -40,7 +42,19 @@ def run(command: list[str], environment: dict[str, str]) -> str:
     return said
 
 
-def test_no_order_is_lost_and_nobody_pays_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The shop's. In SQLite attempts wait for one another, in PostgreSQL they overlap."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/shop.sqlite3"
+    server: PostgreSQL = request.getfixturevalue("postgresql")
+    parts = urlsplit(server.create())
+    return f"postgresql://postgres@{parts.path}?{parts.query}"
+
+
+def test_no_order_is_lost_and_nobody_pays_twice(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     python, root = monolith_python("django"), tmp_path / "shop"
     make_shop(root)
     shutil.copyfile(WRITTEN / "failing_payments.py", root / "standins/payments.py")
@@ -79,7 +93,7 @@ def test_no_order_is_lost_and_nobody_pays_twice(tmp_path: Path, monkeypatch: pyt
                 "PATH": os.environ["PATH"],
                 "PYTHONPATH": os.pathsep.join(map(str, (DJANGO_SHOP, WRITTEN, root / "acl/checkout/src"))),
                 "DJANGO_SETTINGS_MODULE": "layered_checkout",
-                "SHOP_DATABASE_URL": f"sqlite:///{tmp_path}/shop.sqlite3",
+                "SHOP_DATABASE_URL": database_url,
                 "PAYMENTS_URL": payments,
                 "PAYMENTS_KEY": "dev",
                 "CHECKOUT_ADDRESS": f"127.0.0.1:{port}",

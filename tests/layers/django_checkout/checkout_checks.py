@@ -266,7 +266,6 @@ def test_no_order_twice_no_charge_twice_and_nobody_alternates():
                     assert not any(future.done() for future in everybody), "the pool goes on"
                     there = sum(sides[-1] == "service" for sides in list(shop.watch.came.values()))
                     print(
-                        time.monotonic(),
                         f"{share} %: {len(shop.bought)} orders, {there} of {len(shop.watch.came)} requests at the service",
                     )
                 shop.until(shop.stock.empty)
@@ -293,14 +292,6 @@ def check(shop, shoppers):
     assert not shop.watch.wrong, "whoever comes for the first time goes by the share"
     assert shop.straddled == {"503": 6, "cut": 6, "lost": 6, "undone": 3, "in flight": 5, "killed": 1}
     came = shop.watch.came
-    changed = {number for number in shop.bought if len(set(came[number])) > 1}
-    undone = {number for number in changed if came[number][0] == "monolith" and came[number].count("monolith") == 1}
-    assert len(undone) == len(changed) == 3, (
-        "a request changes side only where its first attempt and its pin were undone"
-    )
-    for cart in shoppers:
-        sides = [came[name][0] for name in came if name.startswith(f"{cart[6:]}-")]
-        assert [side for side, _ in groupby(sides)] == ["monolith", "service", "monolith"], cart
     assert len(shop.bought) == CARTS, "no order is lost"
     there = {number for number in shop.bought if came[number][-1] == "service"}
     here = set(shop.bought) - there
@@ -309,4 +300,12 @@ def check(shop, shoppers):
     assert orders == dict.fromkeys(here, Order.PAID), "those that are not at the service, once, paid, and no other"
     sides = {pin.name.rpartition("/")[2]: pin.side for pin in Pin.objects.filter(name__contains="/order-")}
     assert sides == {**dict.fromkeys(here, "monolith"), **dict.fromkeys(there, "service")}
+    changed = {number for number in shop.bought if len(set(came[number])) > 1}
+    undone = {number for number in changed if came[number][0] == "monolith" and came[number].count("monolith") == 1}
+    assert len(undone) == len(changed) == 3, (
+        "a request changes side only where its first attempt and its pin were undone"
+    )
+    for cart in shoppers:
+        sides = [came[name][0] for name in came if name.startswith(f"{cart[6:]}-")]
+        assert [side for side, _ in groupby(sides)] == ["monolith", "service", "monolith"], cart
     Path(os.environ["SIDES"]).write_text("\n".join(there))

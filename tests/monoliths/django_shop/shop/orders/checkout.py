@@ -37,7 +37,9 @@ class PaymentDeclined(CheckoutError):
 def place_order(token, payment_token, request_id):
     """Buy the basket of that token. The same request_id brings the same order, and no second charge."""
     with transaction.atomic():
-        order = Order.objects.filter(number=request_id).first() or _record(token, request_id)
+        # Locked first: of two attempts at once, the second finds what the first has recorded.
+        basket = Basket.objects.select_for_update().filter(token=token).first()
+        order = Order.objects.filter(number=request_id).first() or _record(basket, token, request_id)
         if order.status == Order.NEW:
             try:
                 # The vendor is called while rows are locked. Everybody knows, nobody dares.
@@ -52,8 +54,7 @@ def place_order(token, payment_token, request_id):
     return order
 
 
-def _record(token, request_id):
-    basket = Basket.objects.select_for_update().filter(token=token).first()
+def _record(basket, token, request_id):
     lines = list(basket.lines.select_related("product")) if basket else []
     if not lines:
         raise BasketEmpty(token)
