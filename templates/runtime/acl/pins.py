@@ -9,12 +9,16 @@ key goes there, whatever the modes say by then.
 from __future__ import annotations
 
 import hashlib
+import logging
 from typing import TYPE_CHECKING, Callable
 
 from .calls import given_key
 
 if TYPE_CHECKING:
     from .calls import Rpc
+
+_log = logging.getLogger(__name__)
+_warned: set[str] = set()
 
 #: The store of the pins, yours: it keeps a side under a pin that has none yet, and returns the side that is kept. One step,
 #: as an INSERT that leaves what is there: of two callers at once, both get the first one's side.
@@ -54,3 +58,15 @@ def kept(pinned: Pinned, name: str, to_service: bool) -> bool:
     if side not in (MONOLITH, SERVICE):
         raise PinError(f'{name} is kept at {side!r}: a pin is "{MONOLITH}" or "{SERVICE}"')
     return side == SERVICE
+
+
+def warn(component: str, rpc: Rpc, request: object) -> None:
+    """Say, once for each RPC, that a write which somebody may repeat is divided by a share, and nothing is kept."""
+    if rpc.method in _warned or not pin(component, rpc, request):
+        return
+    _warned.add(rpc.method)
+    _log.warning(
+        "%s is divided by a share and its calls have keys, but the seam has no pins: an attempt before the share moves and "
+        "one after it may both be made, one on each side; give the seam pinned=",
+        rpc.name,
+    )

@@ -287,6 +287,8 @@ class Router:
         found = self.mode(name)
         if found.name != "percent":
             return found.name == "service"
+        if self._pinned is None:
+            pins.warn(self._table.component, self._table[name], request)
         entity = self.entity(name, request)
         return entity != "" and point(self._salt, entity) < found.percent * _POINTS / 100
 

@@ -125,6 +125,21 @@ def test_a_store_that_fails_stops_the_call_and_a_read_does_not_ask_it() -> None:
     assert seam.to_service("AddItem", Request("carts/1"))
 
 
+def test_dividing_writes_that_may_be_repeated_without_pins_is_said_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.acl.pins._warned", set())
+    half, keyed = Switch(Mode("percent", 50.0)), Request("carts/1", "1")
+    router(half, {}.setdefault).to_service("PlaceOrder", keyed)
+    for name, request in (("GetOrder", keyed), ("AddItem", keyed), ("PlaceOrder", Request("carts/1"))):
+        router(half, None).to_service(name, request)
+    router(Switch(SERVICE), None).to_service("PlaceOrder", keyed)
+    assert not caplog.records
+    for _ in range(3):
+        router(half, None).to_service("PlaceOrder", keyed)
+    assert [record.getMessage()[:30] for record in caplog.records] == ["PlaceOrder is divided by a sha"]
+
+
 def test_a_write_of_the_services_stays_there_when_nobody_knows_any_more_where_that_is() -> None:
     """It fails then, and is not made a second time in the monolith."""
     store = {"checkout.PlaceOrder/1": "service"}

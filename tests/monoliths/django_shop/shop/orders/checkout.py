@@ -38,8 +38,8 @@ def place_order(token, payment_token, request_id):
     """Buy the basket of that token. The same request_id brings the same order, and no second charge."""
     with transaction.atomic():
         # Locked first: of two attempts at once, the second finds what the first has recorded.
-        basket = Basket.objects.select_for_update().filter(token=token).first()
-        order = Order.objects.filter(number=request_id).first() or _record(basket, token, request_id)
+        Basket.objects.select_for_update().filter(token=token).first()
+        order = Order.objects.filter(number=request_id).first() or _record(token, request_id)
         if order.status == Order.NEW:
             try:
                 # The vendor is called while rows are locked. Everybody knows, nobody dares.
@@ -54,7 +54,8 @@ def place_order(token, payment_token, request_id):
     return order
 
 
-def _record(basket, token, request_id):
+def _record(token, request_id):
+    basket = Basket.objects.select_for_update().filter(token=token).first()
     lines = list(basket.lines.select_related("product")) if basket else []
     if not lines:
         raise BasketEmpty(token)
