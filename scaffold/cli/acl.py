@@ -182,7 +182,8 @@ def _show_counts(snapshot: Snapshot) -> None:
     console.say(console.printable(f"{runs}: {_many(every.models, 'model')}, {_many(every.columns, 'column')}"))
     console.say(
         f"{_many(every.keys, 'foreign key')} ({every.keys_out} across apps), {_many(every.properties, 'property')}, "
-        f"{_many(every.methods, 'method')} that change something, {_many(every.saves, 'save() override')}, "
+        f"{_many(every.methods, 'method')} that change{'s' if every.methods == 1 else ''} something, "
+        f"{_many(every.saves, 'save() override')}, "
         f"{_many(len(snapshot.receivers), 'receiver')}"
     )
     rows: list[tuple[str, ...]] = [("app", "models", "columns", "keys", "out", "properties", "methods")]
@@ -280,8 +281,6 @@ def retire(name: str, monolith: Path, seam: str) -> int:
         console.show_diagnostics(found, sys.stdout)
         console.say(f"{len(found)} found: {name} is still needed")
         return 1
-    console.say(
-        f"nothing needs {name}'s layer any more: take [acls.{name}] out of scaffold.toml, run `scaffold regen`, "
-    )
-    console.say("delete what is left of its folder, and drop the tables when nobody can want them back")
+    console.say(f"nothing needs {name}'s layer any more: `scaffold remove acl/{name}` takes it out, into the attic;")
+    console.say("then drop the tables, when nobody can want them back")
     return 0

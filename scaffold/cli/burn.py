@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 @click.option("--keep-handlers", is_flag=True, help="Leave the handlers that you have written where they are.")
 @click.option("--yes", is_flag=True, help="Do not ask: for scripts, and wherever there is no terminal.")
 def command(name: str, keep_handlers: bool, yes: bool) -> int:
-    """Start a component again from its protos: what you wrote in files that scaffold made goes to the attic.
+    """Start a component, or a layer (`acl/cart`), again from its protos.
 
-    Shows what goes and what stays, and asks. Databases and files that scaffold has not made stay where they are, always.
-    `scaffold restore` brings back what went.
+    What you wrote in files that scaffold made goes to the attic; `scaffold restore` brings it back. Shows what goes and what
+    stays, and asks. Databases and files that scaffold has not made stay where they are, always.
     """
     from scaffold.verbs.burn import burn
 
@@ -40,7 +40,7 @@ def asker(*, yes: bool) -> Callable[[Clearing], bool]:
             return True
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise ScaffoldError(_no_terminal(clearing))
-        return click.confirm(f"{clearing.verb.capitalize()} {clearing.unit.name}?")
+        return click.confirm(f"{clearing.verb.capitalize()} {clearing.unit.address}?")
 
     return confirm
 
@@ -55,7 +55,7 @@ def show_written(outcome: Outcome) -> int:
         console.say("Nothing was written.")
         return 1
     if clearing.empty:
-        console.say(f"{clearing.unit.name} is as it is generated: there is nothing to burn.")
+        console.say(f"{clearing.unit.address} is as it is generated: there is nothing to burn.")
     elif not outcome.written:
         console.say("Nothing was written.")
         return 1
@@ -68,6 +68,7 @@ def show_written(outcome: Outcome) -> int:
 
 
 def _show(clearing: Clearing) -> None:
+    from scaffold.core.settings import TABLES
     from scaffold.shell import console
 
     plan, unit = clearing.plan, clearing.unit
@@ -79,7 +80,7 @@ def _show(clearing: Clearing) -> None:
     if clearing.verb == "burn":
         console.say(f"made again: {len(made)} files")
     else:
-        table = f"[{'stores' if unit.kind == 'store' else 'processes'}.{unit.name}]"
+        table = f"[{TABLES[unit.kind]}.{unit.name}]"
         console.say(f"deleted: {len(gone)} generated files" + (f", and {table} in scaffold.toml" if plan.table else ""))
 
 
@@ -96,7 +97,7 @@ def _show_paths(title: str, paths: Iterable[str], otherwise: str) -> None:
 def _no_terminal(clearing: Clearing) -> Diagnostic:
     from scaffold.core.diagnostics import Diagnostic
 
-    name = clearing.unit.name
+    name = clearing.unit.address
     return Diagnostic(
         "needs-an-answer",
         f"{clearing.verb} asks before it does this, and there is no terminal to answer on",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 RENAME = click.option(
     "--rename", "renames", multiple=True, metavar="SVC.OLD=NEW",
     help="That RPC is called NEW now: its handler's file moves along, byte for byte. Repeatable. By itself also "
-    "stores.OLD=NEW or processes.OLD=NEW: a component gets another name, and all files of yours in it move along.",
+    "stores.OLD=NEW, processes.OLD=NEW or acls.OLD=NEW: that gets another name, and all files of yours in it move along.",
 )  # fmt: skip
 NO_RENAME = click.option(
     "--no-rename", "no_renames", multiple=True, metavar="SVC.OLD",

@@ -11,10 +11,10 @@ import click
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask: for scripts, and wherever there is no terminal.")
 def command(name: str, yes: bool) -> int:
-    """Take a component out of the workspace: its table, and the files that scaffold made for it.
+    """Take a component, or a layer (`acl/cart`), out of the workspace: its table, and the files that scaffold made for it.
 
     Shows what goes and what stays, and asks. What you wrote goes to the attic; protos, databases and files that scaffold
-    has not made stay where they are. Refused while another component uses it.
+    has not made stay where they are. Refused while another component uses it, or a layer has its protos from it.
     """
     from scaffold.cli.burn import asker, show_written
     from scaffold.verbs.burn import remove

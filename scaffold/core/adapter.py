@@ -11,6 +11,7 @@ from scaffold.core.domain import Domain, doc, domain, unspecified
 from scaffold.core.files import descriptors_view, name_view
 from scaffold.core.proposals import Proposal, propose
 from scaffold.core.shapes import Kind, shape, usable_patterns
+from scaffold.core.usages import Vocabulary
 from scaffold.core.view import (
     AdapterBoundariesView,
     AdapterSkeletonView,
@@ -85,6 +86,11 @@ def adapter_files(
 ) -> ComponentFiles:
     """Say which files a layer consists of. ``models`` are those that its table names, as the snapshot has them."""
     return _Builder(adapter, api, serialized, models, runtime).build()
+
+
+def adapter_vocabulary(adapter: Adapter, api: Api) -> Vocabulary:
+    """What the names stand for that a layer's own files import; every service of the layer is in the Api."""
+    return _Builder(adapter, api, {}, (), {}).vocabulary()
 
 
 def adapter_problems(adapter: Adapter, api: Api) -> Iterator[Diagnostic]:
@@ -170,6 +176,20 @@ class _Builder:
 
     def _file(self, path: str, template: str, view: object) -> FileView:
         return FileView(f"{self._adapter.path}/{path}", "generated", self._origin, template, view)
+
+    def vocabulary(self) -> Vocabulary:
+        """What the names stand for; whoever has the port's methods is a client, `Local` too."""
+        gen, name = f"{self._adapter.package}.gen", self._adapter.address
+        names = {f"{gen}.port.{t.name}": t.message.full_name for t in self._domain.types}
+        names |= {f"{gen}.port.{v.name}": v.enum.full_name for v in self._domain.enums}
+        classes = [f"port.{self._port}", f"port.Async{self._port}", "remote.Remote", "remote.AsyncRemote"]
+        classes += ["seam.Seam", "seam.AsyncSeam"]
+        return Vocabulary(
+            names,
+            {name: {c.attribute: c.method.full_name for c in self._calls}},
+            {**dict.fromkeys((f"{gen}.{c}" for c in classes), name), f"{self._adapter.package}.local.Local": name},
+            {},
+        )
 
     # Calls.
 

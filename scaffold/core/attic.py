@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FOLDER = ".scaffold/attic"
 ABOUT = "about.json"
 
-_FOLDER = re.compile(r"(?P<number>[0-9]+)-(?P<verb>[a-z]+)-(?P<name>\w+)\Z")
+_FOLDER = re.compile(r"(?P<number>[0-9]+)-(?P<verb>[a-z]+)-(?P<name>[\w-]+)\Z")
 
 
 @dataclass(frozen=True)

@@ -21,15 +21,14 @@ if TYPE_CHECKING:
 
     from scaffold.core.api import Api, Method
 
-SETTINGS = "scaffold.toml"
-
 
 @dataclass(frozen=True)
 class Caller:
-    """Lines of another component that uses this one."""
+    """Lines of another component that uses this one, or of a layer over it; ``edit``: they have to be edited anyway."""
 
     component: str
     lines: tuple[Line, ...]
+    edit: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,23 +113,23 @@ def evolve(
     changed = [p for p in parts if p.before is not None and p.after is not None]
     answers = Answers(parts, renames, no_renames)
     found = [_Part(part, answers, places or {}) for part in changed]
-    callers = {part.unit.name: Lines(part) for part in parts if part.words is not None}
+    callers = {part.unit.address: Lines(part) for part in parts if part.words is not None}
     sections: dict[str, Section] = {}
     for one in found:
-        users = {p.unit.name: callers[p.unit.name] for p in parts if one.part.unit.name in p.knows and p.words}
-        items = tuple(one.items(callers.get(one.part.unit.name), users))
+        users = {p.unit.address: callers[p.unit.address] for p in parts if one.part.unit.address in p.knows and p.words}
+        items = tuple(one.items(callers.get(one.part.unit.address), users))
         if items:
             unit = one.part.unit
             kind = "external" if unit.external else unit.kind
-            sections[unit.name] = Section(unit.name, kind, unit.uses, items)
+            sections[unit.address] = Section(unit.address, kind, unit.uses, items)
     for part in parts:
         unit = part.unit
-        if part.comments is not None and unit.name not in sections:
-            sections[unit.name] = Section(unit.name, unit.kind, unit.uses, (_comments(part),))
+        if part.comments is not None and unit.address not in sections:
+            sections[unit.address] = Section(unit.address, unit.kind, unit.uses, (_comments(part),))
         adopted = tuple(_adopted(*one) for one in answers.adopted if one[0] is part)
         if adopted:
-            known = sections.get(unit.name, Section(unit.name, unit.kind, unit.uses))
-            sections[unit.name] = replace(known, items=(*known.items, *adopted))
+            known = sections.get(unit.address, Section(unit.address, unit.kind, unit.uses))
+            sections[unit.address] = replace(known, items=(*known.items, *adopted))
     moves = [move for one in found for move in one.moves]
     moves += [(part.handlers[old], part.targets[new]) for part, old, new in answers.adopted]
     decisions = tuple(d for one in found for d in one.decisions)
@@ -160,10 +159,10 @@ def _with_edits(parts: Sequence[Part], sections: Mapping[str, Section]) -> Itera
     edits: dict[str, set[Line]] = {}
     for section in sections.values():
         for item in section.items:
-            for caller in item.callers if item.edit else ():
+            for caller in (c for c in item.callers if item.edit or c.edit):
                 edits.setdefault(caller.component, set()).update(caller.lines)
     for part in parts:
-        name = part.unit.name
+        name = part.unit.address
         lines = distinct(edits.get(name, ()))
         if name in sections:
             yield replace(sections[name], edits=lines)
@@ -300,18 +299,15 @@ class _Part:
         return next((m for m in methods(side) if m.full_name == full_name), None)
 
     def _item(self, difference: Difference, own: Lines | None, users: Mapping[str, Lines]) -> Item:
-        lines = self._lines(difference, own, caller=False) if own else ()
-        callers = tuple(
-            Caller(name, found)
-            for name, there in users.items()
-            if (found := self._lines(difference, there, caller=True))
-        )
+        mapped = self._mapped(difference, own) if own else ()
+        lines = mapped or (self._lines(difference, own, caller=self.part.unit.kind == "acl") if own else ())
+        callers = tuple(caller for name, there in users.items() if (caller := self._caller(difference, name, there)))
         return Item(
             replace(difference, where=self._place(difference)),
             self._title(difference),
             tuple(self._notes(difference)),
             self._rows(difference),
-            difference.breaks,
+            difference.breaks or bool(mapped),
             tuple(self._moved(line) for line in lines if not difference.breaks or line.path not in self._orphans),
             callers,
             why=self._why(difference),
@@ -320,6 +316,24 @@ class _Part:
             about=self._about(difference),
             along=self._along(difference),
         )
+
+    def _caller(self, difference: Difference, name: str, there: Lines) -> Caller | None:
+        if mapped := self._mapped(difference, there):
+            return Caller(name, mapped, edit=True)
+        found = self._lines(difference, there, caller=True)
+        return Caller(name, found) if found else None
+
+    def _mapped(self, difference: Difference, there: Lines) -> tuple[Line, ...]:
+        """The translators that do not know of a field or a value which came: to a layer, nothing is only added."""
+        if difference.what != "add" or difference.kind not in ("field", "value"):
+            return ()
+        owner = difference.after.rpartition(".")[0]
+        owner = next((old for old, new in self._found.twins.items() if new == owner), owner)
+        if difference.kind == "field":
+            return distinct(there.of_mapping(owner))
+        messages = self._before.api.message_by_name.values()
+        fields = [f"{m.full_name}.{f.name}" for m in messages for f in m.fields if f.type_name == owner]
+        return distinct(line for name in fields for line in there.of_mapped(name))
 
     def _length(self, path: str) -> int:
         return next((s.length for s in self.part.sources if s.path == path), 0)
@@ -363,7 +377,8 @@ class _Part:
             found = (
                 there.of_calls(before) if caller else there.of_handler(before, self.part.handlers.get(before, ""), what)
             )
-            found += [line for old in self._along(difference) for line in there.of_name(old, gone=True)]
+            gone = (*self._along(difference), *(self._unexchanged(before) if there.of_layer else ()))
+            found += [line for old in gone for line in there.of_name(old, gone=True)]
             if what in ("request", "response") and not caller:
                 found += there.of_type_in(self._type_before(difference), self.part.handlers.get(before, ""))
             return distinct(found)
@@ -379,6 +394,13 @@ class _Part:
             message = (before or difference.after).rpartition(".")[0]
             return distinct(there.of_name(next((o for o, n in self._found.twins.items() if n == message), message)))
         return ()
+
+    def _unexchanged(self, rpc: str) -> tuple[str, ...]:
+        """The request and the response of an RPC that none exchanges any more: a port has no types for them."""
+        method = self._method(self._before, rpc)
+        now = _closure(self._after.api, (name for m in methods(self._after) for name in (m.input, m.output)))
+        names = (method.input, method.output) if method else ()
+        return tuple(n for n in names if self._found.twins.get(n, n) not in now)
 
     def _type_before(self, difference: Difference) -> str:
         method = self._method(self._before, difference.before)

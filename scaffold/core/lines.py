@@ -10,8 +10,9 @@ from scaffold.core import naming
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from scaffold.core.api import Api
     from scaffold.core.differences import Side
-    from scaffold.core.settings import Unit
+    from scaffold.core.settings import Adapter, Unit
     from scaffold.core.usages import Source, Use, Vocabulary
 
 
@@ -33,11 +34,11 @@ class Part:
     are there, ``theirs`` those of them with code of the user's; ``targets`` are the files that RPCs have from now on,
     ``free`` those of them where nothing of the user's stands. ``words`` are those of the API as it was: it is what the
     sources were written for. ``knows`` are the components whose messages it has, because it uses them or imports their
-    protos. ``comments`` are the RPCs whose untouched stubs follow where only comments changed; None
-    where it is not so.
+    protos. ``told`` is the Api as it was, where another component has the section about it: a layer's. ``comments`` are
+    the RPCs whose untouched stubs follow where only comments changed; None where it is not so.
     """
 
-    unit: Unit
+    unit: Unit | Adapter
     before: Side | None = None
     after: Side | None = None
     handlers: Mapping[str, str] = field(default_factory=dict)
@@ -47,6 +48,7 @@ class Part:
     words: Vocabulary | None = None
     sources: tuple[Source, ...] = ()
     knows: frozenset[str] = frozenset()
+    told: Api | None = None
     comments: tuple[str, ...] | None = None
 
 
@@ -58,7 +60,12 @@ class Lines:
         self._part = part
         self._words = part.words
         self._sources = part.sources
-        self._api = part.before.api if part.before else None
+        self._api = part.before.api if part.before else part.told
+
+    @property
+    def of_layer(self) -> bool:
+        """Whether these are lines of an anti-corruption layer."""
+        return self._part.unit.kind == "acl"
 
     def of_name(self, full_name: str, *, gone: bool = False) -> list[Line]:
         """Lines that name a message, an enum or a value; ``gone`` says that the name will not be there."""
@@ -159,7 +166,7 @@ class Lines:
             )
             for use in source.uses:
                 parts = use.name.split(".")
-                full = self._full_name(use) if use.how == "keyword" else ""
+                full = self._full_name(use) if use.how in ("keyword", "mapping") else ""
                 if full == f"{message}.{python}" or (
                     near
                     and (
@@ -168,8 +175,22 @@ class Lines:
                         or (use.how == "text" and name in parts and "_" in name)
                     )
                 ):
-                    found.append(self._line(source, use))
+                    found.append(self._line(source, use, use.how == "mapping" and use.at_import))
         return found
+
+    def of_mapping(self, full_name: str) -> list[Line]:
+        """Lines with the translators of a message: who imports them is told of a field that nobody has mapped."""
+        return [
+            self._line(source, use, use.at_import)
+            for source in self._sources
+            for use in source.uses
+            if use.how == "mapping" and self._full_name(use) == full_name
+        ]
+
+    def of_mapped(self, full_name: str) -> list[Line]:
+        """Lines in which a translator says what becomes of a field."""
+        message, _, name = full_name.rpartition(".")
+        return self.of_mapping(f"{message}.{naming.identifier(name)}")
 
     def _owners(self, name: str) -> set[str]:
         """The messages of this component's own API that have a field of a name."""
@@ -222,7 +243,7 @@ class Lines:
         return Line(source.path, use.line, source.text(use.line), at_start)
 
 
-def _module(unit: Unit, path: str) -> str:
+def _module(unit: Unit | Adapter, path: str) -> str:
     """The dotted name of a file below a component's source folder."""
     return path.removeprefix(f"{unit.source}/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 

@@ -69,6 +69,12 @@ def component_folders(paths: Iterable[str]) -> frozenset[str]:
     return frozenset(match[1] for path in paths if (match := _PACKAGE.match(path)))
 
 
+def address(folder: str) -> str:
+    """What commands call what was in a folder that no table names any more: a layer's are below ``acl/``."""
+    name = folder.rpartition("/")[2]
+    return f"acl/{name}" if folder == f"acl/{name}" else name
+
+
 def handler_names(services: Sequence[Service], known: Recorded = NOTHING) -> HandlerNames:
     """Name the handlers of a component's services.
 

@@ -28,9 +28,11 @@ class Answers:
         for old, new in renames.items():
             self._rename(old, new)
         for old in no_renames:
-            name, _ = self._find(old)
-            if old in renames:
+            name, part = self._find(old)
+            if name in {*self.renames, *self.services, *(orphan for _, orphan, _ in self.adopted)}:
                 self._problem(f"{old} is said to be renamed, and not to be", "take one of the two options out")
+            elif part and name in names_of(part.after):
+                self._problem(f"{_shown(name)} is still in the API", "take the option out: nobody takes it for renamed")
             elif name:
                 self.declined.add(name)
         ScaffoldError.raise_if(self._problems)

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 FILE = "scaffold.toml"
 Kind = Literal["store", "process"]
+Described = Literal["store", "process", "acl"]
 Orm = Literal["django", "sqlalchemy"]
-# The table that holds the components of a kind.
-TABLES: dict[Kind, str] = {"store": "stores", "process": "processes"}
-# What the name of a component begins with where it is told from the name of an RPC: ``stores.cart``.
+# The table that holds the components of a kind, and the layers.
+TABLES: dict[Described, str] = {"store": "stores", "process": "processes", "acl": "acls"}
+# What the name of a component or a layer begins with where it is told from the name of an RPC: ``stores.cart``.
 SECTIONS = tuple(f"{table}." for table in TABLES.values())
 
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m)\Z")
@@ -211,6 +212,14 @@ class Settings(_Table):
     def _components(self) -> tuple[Unit, ...]:
         return tuple(self._units())
 
+    def described(self) -> tuple[Unit | Adapter, ...]:
+        """Every component, also those that are external, then every anti-corruption layer."""
+        return (*self._components, *self.adapters())
+
+    def made(self) -> tuple[Unit | Adapter, ...]:
+        """What is made here: components, then layers."""
+        return (*self.own(), *self.adapters())
+
     def adapters(self) -> tuple[Adapter, ...]:
         """Every anti-corruption layer, as written."""
         known = {unit.name: unit for unit in self._components}
@@ -268,6 +277,11 @@ class Unit:
     external: bool = False
 
     @property
+    def address(self) -> str:
+        """What commands call it."""
+        return self.name
+
+    @property
     def source(self) -> str:
         """The folder that has to be on the import path."""
         return f"{self.path}/src"
@@ -297,6 +311,13 @@ class Adapter:
     entities: tuple[tuple[str, str], ...] = ()
     own_protos: bool = False
     kind: Literal["acl"] = "acl"
+    external: Literal[False] = False
+    uses: tuple[str, ...] = ()
+
+    @property
+    def address(self) -> str:
+        """What commands call it: a component may have the same name."""
+        return f"acl/{self.name}"
 
     @property
     def source(self) -> str:
@@ -707,7 +728,7 @@ def _check_adapters(settings: Settings, units: tuple[Unit, ...], places: _Places
         if clash:
             message = f'the layer of "{adapter.name}" and "{clash}" share a folder or an import name'
             yield Diagnostic("settings-value", message, where, "give it a `path` and a `package` of its own")
-        seen[adapter.path] = packages[adapter.package] = f"acl/{adapter.name}"
+        seen[adapter.path] = packages[adapter.package] = adapter.address
 
 
 def _overlap(one: str, other: str) -> bool:

@@ -12,13 +12,13 @@ from scaffold.core.settings import FILE, TABLES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scaffold.core.settings import Kind
+    from scaffold.core.settings import Described
 
 _HEADER = re.compile(r"\s*\[")
 
 
-def without(text: str, kind: Kind, name: str) -> tuple[str, str]:
-    """The text without a component's table, and that table's text; both as given where it has none.
+def without(text: str, kind: Described, name: str) -> tuple[str, str]:
+    """The text without the table of a component or a layer, and that table's text; both as given where it has none.
 
     Comments above the table stay. Raises ScaffoldError where it is not written as a table of its own.
     """
@@ -39,8 +39,8 @@ def without(text: str, kind: Kind, name: str) -> tuple[str, str]:
     return left, "".join(lines[first:last])
 
 
-def renamed(text: str, kind: Kind, name: str, new: str) -> str:
-    """The text with a component's table under another name, and every `uses` of it following.
+def renamed(text: str, kind: Described, name: str, new: str) -> str:
+    """The text with the table of a component or a layer under another name, and every `uses` of a component following.
 
     Raises ScaffoldError where a table or a list is not written in the plain way.
     """
@@ -49,14 +49,15 @@ def renamed(text: str, kind: Kind, name: str, new: str) -> str:
     first, _ = _extent(lines, section, name)
     lines[first] = re.sub(rf"\b{name}\b(?=[\"']?\s*\])", new, lines[first], count=1)
     result = "".join(lines)
-    for user, table in tomllib.loads(text).get("processes", {}).items():
+    users = tomllib.loads(text).get("processes", {}) if kind != "acl" else {}
+    for user, table in users.items():
         if name in table.get("uses", ()):
             result = _with_use(result, new if (section, name) == ("processes", user) else user, name, new)
 
     def expected(data: dict[str, Any]) -> None:
         data[section] = {new if key == name else key: table for key, table in data[section].items()}
         for table in data.get("processes", {}).values():
-            if "uses" in table:
+            if "uses" in table and kind != "acl":
                 table["uses"] = [new if used == name else used for used in table["uses"]]
 
     _check(text, result, expected, section, name)

@@ -20,7 +20,10 @@ from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-How = Literal["import", "name", "attribute", "keyword", "def", "text"]
+How = Literal["import", "name", "attribute", "keyword", "def", "text", "mapping"]
+
+# What makes a translator of a layer: gen/translation.py of its package.
+_TRANSLATOR = ".gen.translation.translator"
 
 _DOTTED = re.compile(r"[A-Za-z_]\w{0,199}(\.[A-Za-z_]\w{0,199}){0,19}\Z")
 _NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
@@ -35,8 +38,9 @@ class Use:
     ``name`` is dotted. Where it begins with something imported or defined at the top of the file it is absolute
     (``cart.gen.api.Item``); else it begins with a dot and has the attributes only: ``context.app.cart.get_cart`` is
     ``.app.cart.get_cart``. A ``keyword`` is an argument's name after what is called (``cart.gen.api.Item.quantity``,
-    or ``.quantity``), a ``def`` a function after its module or its class's base, a ``text`` a string that could be a
-    name. ``at_import`` says that the line is carried out when the module is imported.
+    or ``.quantity``), a ``def`` a function after its module, its class's base or its class, a ``text`` a string that could
+    be a name. A ``mapping`` is a type that a layer's translator makes (``cart_acl.gen.port.Item``), or a field of it that
+    this says something of. ``at_import`` says that the line is carried out when the module is imported.
     """
 
     line: int
@@ -206,6 +210,15 @@ class _Reader(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         self.generic_visit(node)
         self._keywords(node.func, ((k.arg, k.lineno) for k in node.keywords if k.arg))
+        if node.args and any(name.endswith(_TRANSLATOR) for name in self._resolve(node.func)):
+            self._mappings(node.args[0], (k.value for k in node.keywords if k.arg == "fields"))
+
+    def _mappings(self, target: ast.expr, fields: Iterable[ast.expr]) -> None:
+        for owner in self._resolve(target):
+            self._add(target.lineno, owner, "mapping")
+            for key in (key for value in fields if isinstance(value, ast.Dict) for key in value.keys):
+                if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                    self._add(key.lineno, f"{owner}.{key.value}", "mapping")
 
     def visit_MatchClass(self, node: ast.MatchClass) -> None:
         self.generic_visit(node)
@@ -257,7 +270,9 @@ class _Reader(ast.NodeVisitor):
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         self._visit_all([*node.decorator_list, *node.bases, *(k.value for k in node.keywords)])
         before = self._bases
-        self._bases = [name for base in node.bases for name in self._resolve(base) if not name.startswith(".")]
+        bases = [name for base in node.bases for name in self._resolve(base) if not name.startswith(".")]
+        # A class that implements something without saying so is known by its own name.
+        self._bases = bases or ([f"{self._module}.{node.name}"] if len(self._scopes) == 1 else [])
         # Names that a class binds are not seen by its methods: they hide nothing.
         self._scopes.append({})
         self._visit_all(node.body)

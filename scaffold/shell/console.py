@@ -142,7 +142,7 @@ def _show_uses(item: Item) -> None:
     """The lines that only name what changed, shortly: nothing has to be done about them."""
     parts = [_listed(item.lines)] if item.lines else []
     if not item.edit:
-        parts += [f"{caller.component}: {_listed(caller.lines)}" for caller in item.callers]
+        parts += [f"{caller.component}: {_listed(caller.lines)}" for caller in item.callers if not caller.edit]
     if parts:
         _say_below(f"uses {item.about}, at least: {'; '.join(parts)}")
 
@@ -312,7 +312,9 @@ def _item_data(item: Item) -> dict[str, object]:
         "stored": difference.reads.name.lower() if item.rows and difference.reads is not None else "",
         "edit": item.edit,
         "lines": _lines_data(item.lines),
-        "callers": [{"component": c.component, "lines": _lines_data(c.lines)} for c in item.callers],
+        "callers": [
+            {"component": c.component, "lines": _lines_data(c.lines), "edit": item.edit or c.edit} for c in item.callers
+        ],
         "why": item.why,
         "along": list(item.along),
         "moves": [{"from": m.source, "to": m.target, "lines": m.lines} for m in item.moves],

@@ -7,10 +7,12 @@ now, a handler whose request is another message are found where they are written
 from __future__ import annotations
 
 import ast
+import hashlib
 import importlib.util
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -29,16 +31,15 @@ _CONFIG = """\
 [mypy]
 check_untyped_defs = true
 explicit_package_bases = true
-ignore_missing_imports = true
 sqlite_cache = true
 mypy_path = {path}
-
-[mypy-{own}]
-ignore_missing_imports = false
 
 [mypy-{runtime}]
 ignore_errors = true
 """
+# What cannot be found is others' to type, but for modules that only a component has: one of another name by now, perhaps.
+_OTHERS = ("import-untyped", "import-not-found")
+_COMPONENTS = re.compile(r'module named "\w+\.gen[."]')
 _ARGUMENT = re.compile(r'Argument "(?P<name>\w+)" to "\w+" has incompatible type (?P<types>.*)', re.DOTALL)
 
 
@@ -68,12 +69,20 @@ def check(root: Path, packages: Mapping[str, str], cache: str) -> tuple[Diagnost
         return ()  # nothing is generated yet: drift says so
     said, complaints = _mypy(root, there, cache)
     try:
-        found = [_diagnostic(json.loads(line), root) for line in said.splitlines() if '"severity": "error"' in line]
+        errors = [json.loads(line) for line in said.splitlines() if '"severity": "error"' in line]
+        found = [_diagnostic(error, root) for error in errors if not _is_others(error, there)]
     except (ValueError, KeyError, TypeError) as error:
         raise ScaffoldError(_failed(f"{said}\n{complaints}")) from error
-    if complaints and not found:
+    if complaints and not errors:
         raise ScaffoldError(_failed(complaints))
     return tuple(dict.fromkeys(found))
+
+
+def _is_others(error: Mapping[str, object], packages: Mapping[str, str]) -> bool:
+    """Whether an import could not be followed that has nothing to do with components."""
+    message = str(error["message"])
+    own = any(f'"{package}.' in message for package in packages)
+    return error["code"] in _OTHERS and not own and not _COMPONENTS.search(message)
 
 
 def _mypy(root: Path, packages: Mapping[str, str], cache: str) -> tuple[str, str]:
@@ -81,14 +90,13 @@ def _mypy(root: Path, packages: Mapping[str, str], cache: str) -> tuple[str, str
     config = _CONFIG.format(
         # Relative, so that a workspace that is moved or copied keeps its cache.
         path=":".join(dict.fromkeys(packages.values())),
-        own=",".join(f"{package}.*" for package in packages),
         runtime=",".join(f"{package}.gen.runtime.*" for package in packages),
     )
     with tempfile.TemporaryDirectory(prefix="scaffold-") as temporary:
         file = Path(temporary, "mypy.ini")
         file.write_text(config, encoding="utf-8")
         command = [sys.executable, "-m", "mypy", "--config-file", str(file), "--output", "json"]
-        command += ["--cache-dir", _cache(root, cache)]
+        command += ["--cache-dir", _cache(root, cache, packages)]
         command += [word for package in packages for word in ("-p", package)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MYPY")}
         ran = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
@@ -96,8 +104,19 @@ def _mypy(root: Path, packages: Mapping[str, str], cache: str) -> tuple[str, str
     return ran.stdout, (ran.stderr or ran.stdout) if ran.returncode > 1 or ran.returncode < 0 else ""
 
 
-def _cache(root: Path, cache: str) -> str:
-    """The folder for what mypy keeps; the null device where nothing can be written."""
+def _cache(root: Path, cache: str, packages: Mapping[str, str]) -> str:
+    """The folder for what mypy keeps; the null device where nothing can be written.
+
+    It is another one for other generated modules: mypy does not see that ``from pay.gen.clients import stock`` can be
+    followed by now, or no more, while ``pay/gen/clients/__init__.py`` is as it was.
+    """
+    gens = (root / source / package / "gen" for package, source in packages.items())
+    modules = sorted(path.relative_to(root).as_posix() for gen in gens for path in gen.rglob("*.py"))
+    known = hashlib.sha256("\n".join(modules).encode()).hexdigest()[:16]
+    for old in (root / cache).glob("*"):
+        if old.name != known:
+            shutil.rmtree(old, ignore_errors=True)
+    cache = f"{cache}/{known}"
     folder = root / cache
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from scaffold.core import attic, stamp
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
-from scaffold.core.plan import Change, Listed, Plan, Snapshot, made_once
+from scaffold.core.plan import Listed, Plan, Snapshot, made_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -267,7 +267,13 @@ class Workspace:
             _Writer(self.root).run(steps, lambda: self._changed_since(plan))
 
     def _changed_since(self, plan: Plan) -> Iterator[Diagnostic]:
-        """A diagnostic for each file that is to be replaced or taken away and is not what the plan was made from."""
+        """A diagnostic for each file that is to be replaced or taken away and is not what the plan was made from.
+
+        And one for the settings, from which all of it was made: somebody may have saved them while a question stood open.
+        """
+        begins = any(change.path == SETTINGS for change in plan.writes)
+        if not begins and (self._bytes(SETTINGS) or b"") != self.text.encode():
+            yield _changed(SETTINGS)
         for change in plan.writes:
             if change.action == "move" and change.after is not None and self._bytes(change.source) != change.after:
                 yield _changed(change.source)
@@ -587,6 +593,3 @@ def _refused(path: str, error: OSError | UnicodeDecodeError, what: str, *, partl
     if partly:
         remedy += "; then `scaffold regen` completes what was begun"
     return Diagnostic(f"cannot-be-{what}", reason.lower(), Location(path), remedy)
-
-
-__all__ = ["CACHE", "LIST", "SETTINGS", "STATE", "Change", "Workspace"]

@@ -1,7 +1,8 @@
-"""`scaffold burn` and `scaffold remove`: a component starts again from its protos, or goes. What is the user's is kept."""
+"""`scaffold burn` and `scaffold remove`: a component or a layer starts again, or goes. What is the user's is kept."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -10,8 +11,8 @@ from scaffold.core import settings as settings_module
 from scaffold.core import tomltext
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
 from scaffold.core.plan import Wishes
-from scaffold.core.recorded import component_folders
-from scaffold.core.settings import Unit
+from scaffold.core.recorded import address, component_folders
+from scaffold.core.settings import Adapter, Unit
 from scaffold.run.up import DATA
 from scaffold.shell import memory
 from scaffold.shell.workspace import SETTINGS, Workspace
@@ -28,10 +29,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Clearing:
-    """What burning or removing a component comes to: the plan, the attic's entry, and the files that stay."""
+    """What burning or removing a component, or a layer, comes to: the plan, the attic's entry, and the files that stay."""
 
     verb: Literal["burn", "remove"]
-    unit: Unit
+    unit: Unit | Adapter
     plan: Plan
     entry: Entry
     stays: tuple[str, ...]
@@ -51,20 +52,27 @@ class Outcome:
 
 
 def burn(start: Path, name: str, confirm: Callable[[Clearing], bool], *, keep_handlers: bool = False) -> Outcome:
-    """Start a component again from its protos.
+    """Start a component, or a layer (``acl/cart``), again from its protos.
 
     What the user wrote in files that scaffold made goes to the attic, handlers too unless they are kept. ``confirm`` is
-    asked before anything is written, and sees exactly what will be done. Raises ScaffoldError.
+    asked before anything is written, and sees exactly what will be done. Raises ScaffoldError, for one: a layer has no
+    handlers to keep.
     """
     workspace, configuration = open_workspace(start)
     unit = _unit(name, configuration)
     if unit.external:
         raise ScaffoldError(_external(unit))
+    if keep_handlers and unit.kind == "acl":
+        raise ScaffoldError(_no_handlers(unit))
     with workspace.locked():
         known = memory_of(workspace)
-        what = wanted(workspace, configuration, memory=known, fresh=unit.name)
+        what = wanted(workspace, configuration, memory=known, fresh=unit.address)
         wishes = Wishes(
-            vacate=unit.path, keep_handlers=keep_handlers, verb="burn", name=name, command=f"scaffold burn {name}"
+            vacate=unit.path,
+            keep_handlers=keep_handlers,
+            verb="burn",
+            name=_label(unit),
+            command=f"scaffold burn {name}",
         )
         clearing = _clearing("burn", unit, plan_of(workspace, what, wishes), workspace, configuration)
         outcome = _carry_out(clearing, workspace, None, confirm)
@@ -74,28 +82,32 @@ def burn(start: Path, name: str, confirm: Callable[[Clearing], bool], *, keep_ha
 
 
 def remove(start: Path, name: str, confirm: Callable[[Clearing], bool]) -> Outcome:
-    """Take a component out of the workspace: its table, and the files that scaffold made for it.
+    """Take a component, or a layer (``acl/cart``), out of the workspace: its table, and the files that scaffold made for it.
 
     Also one whose table is gone already and whose files are still there. Raises ScaffoldError, for one: while another
-    component uses it.
+    component uses it, or a layer has its protos from it.
     """
     workspace, configuration = open_workspace(start)
     unit = _left_behind(name, workspace, configuration) or _unit(name, configuration)
     ScaffoldError.raise_if(_users(name, configuration, workspace.text))
     with workspace.locked():
-        text, table = tomltext.without(workspace.text, unit.kind, name)
+        text, table = tomltext.without(workspace.text, unit.kind, unit.name)
         what = wanted(Workspace(workspace.root, text), settings_module.load(text, __version__))
-        wishes = Wishes(vacate=unit.path, verb="remove", name=name, command=f"scaffold remove {name}", table=table)
+        wishes = Wishes(
+            vacate=unit.path, verb="remove", name=_label(unit), command=f"scaffold remove {name}", table=table
+        )
         clearing = _clearing("remove", unit, plan_of(workspace, what, wishes), workspace, configuration)
         return _carry_out(clearing, workspace, text if table else None, confirm)
 
 
 def _clearing(
-    verb: Literal["burn", "remove"], unit: Unit, plan: Plan, workspace: Workspace, configuration: Settings
+    verb: Literal["burn", "remove"], unit: Unit | Adapter, plan: Plan, workspace: Workspace, configuration: Settings
 ) -> Clearing:
-    databases = sorted((workspace.root / DATA).glob(f"{unit.name}.db*"))
+    # A layer's data are the monolith's; the snapshot says what that is, whatever becomes of the layer.
+    data = [] if isinstance(unit, Adapter) else sorted((workspace.root / DATA).glob(f"{unit.name}.db*"))
+    kept = [workspace.root / unit.snapshot] if isinstance(unit, Adapter) and unit.snapshot else []
     protos = [] if verb == "burn" else [f for proto in unit.protos for f in _protos(proto, configuration, workspace)]
-    files = (f.relative_to(workspace.root).as_posix() for f in (*databases, *protos))
+    files = (f.relative_to(workspace.root).as_posix() for f in (*data, *kept, *protos))
     return Clearing(verb, unit, plan, workspace.entry_for(plan), (*_strangers(unit, workspace), *files))
 
 
@@ -107,7 +119,7 @@ def _protos(proto: str, configuration: Settings, workspace: Workspace) -> Iterat
             return
 
 
-def _strangers(unit: Unit, workspace: Workspace) -> tuple[str, ...]:
+def _strangers(unit: Unit | Adapter, workspace: Workspace) -> tuple[str, ...]:
     return () if unit.external else workspace.strangers(unit.path)
 
 
@@ -121,20 +133,28 @@ def _carry_out(
     return Outcome(clearing, written=True)
 
 
-def _unit(name: str, configuration: Settings) -> Unit:
-    units = {unit.name: unit for unit in configuration.components()}
+def _label(unit: Unit | Adapter) -> str:
+    """What an entry of the attic calls it: one folder's name."""
+    return unit.address.replace("/", "-")
+
+
+def _unit(name: str, configuration: Settings) -> Unit | Adapter:
+    units = {unit.address: unit for unit in configuration.described()}
     if name not in units:
         raise ScaffoldError(settings_module.unknown_component(name, set(units), Location(SETTINGS)))
     return units[name]
 
 
-def _left_behind(name: str, workspace: Workspace, configuration: Settings) -> Unit | None:
-    """A component without a table, of which files are left; None where there is no such thing."""
-    units = configuration.components()
+def _left_behind(name: str, workspace: Workspace, configuration: Settings) -> Unit | Adapter | None:
+    """A component or a layer without a table, of which files are left; None where there is no such thing."""
+    units = configuration.described()
     folders = component_folders(workspace.listed()) - {unit.path for unit in units}
-    path = next((folder for folder in sorted(folders) if folder.rpartition("/")[2] == name), "")
-    if not path or name in {unit.name for unit in units}:
+    path = next((folder for folder in sorted(folders) if address(folder) == name), "")
+    if not path or name in {unit.address for unit in units}:
         return None
+    if name.startswith("acl/"):
+        short = name.removeprefix("acl/")
+        return Adapter(short, f"{short}_acl", path, "django", models=(), snapshot="", protos=())
     package = configuration.python.package.replace("{name}", name)
     return Unit(name=name, kind="store", package=package, path=path, protos=())
 
@@ -148,9 +168,32 @@ def _users(name: str, configuration: Settings, text: str) -> Iterator[Diagnostic
                 settings_module.place(text, "processes", user, "uses"),
                 f'take "{name}" out of its `uses` first, and what calls it out of its handlers',
             )
+    for adapter in configuration.adapters():
+        if adapter.name == name and not adapter.own_protos:
+            yield of_a_layer(adapter, text)
 
 
-def _external(unit: Unit) -> Diagnostic:
+def of_a_layer(adapter: Adapter, text: str) -> Diagnostic:
+    """A component that is to go, or to get another name, has a layer that is called after it."""
+    own = adapter.protos[0] if len(adapter.protos) == 1 else list(adapter.protos)
+    return Diagnostic(
+        "still-used",
+        f'the layer "{adapter.address}" has its protos from "{adapter.name}"',
+        settings_module.place(text, "acls", adapter.name),
+        f"`scaffold remove {adapter.address}` first; or, where it stays, write proto = {json.dumps(own)} in its table",
+    )
+
+
+def _no_handlers(unit: Unit | Adapter) -> Diagnostic:
+    return Diagnostic(
+        "no-handlers",
+        f'"{unit.address}" is a layer: there are no handlers to keep',
+        None,
+        f"leave out --keep-handlers; `scaffold restore` brings back single files of what `scaffold burn {unit.address}` takes",
+    )
+
+
+def _external(unit: Unit | Adapter) -> Diagnostic:
     return Diagnostic(
         "external-component",
         f'"{unit.name}" is external: nothing of it is made here',

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scaffold.core.plan import Plan
-    from scaffold.core.settings import Adapter, Unit
 
 PARTS = ("drift", "boundaries", "types", "acl")
 
@@ -38,8 +37,7 @@ def check(start: Path, only: Sequence[str] = ()) -> tuple[Diagnostic, ...]:
         found += drift(planned)
     if "boundaries" in parts:
         workspace, settings = open_workspace(start)
-        checked: tuple[Unit | Adapter, ...] = (*settings.own(), *settings.adapters())
-        for unit in checked:
+        for unit in settings.made():
             broken = boundaries.check(workspace.root / unit.path, workspace.root / unit.source)
             found += [_placed(d, unit.source) for d in broken]
     if "types" in (only if stale else parts):
@@ -76,7 +74,7 @@ def _types(start: Path, *, asked_for: bool) -> tuple[Diagnostic, ...]:
     if problem is not None and not asked_for:
         return (problem,)
     workspace, settings = open_workspace(start)
-    return types.check(workspace.root, {unit.package: unit.source for unit in settings.own()}, f"{CACHE}/mypy")
+    return types.check(workspace.root, {unit.package: unit.source for unit in settings.made()}, f"{CACHE}/mypy")
 
 
 def drift(plan_: Plan) -> tuple[Diagnostic, ...]:

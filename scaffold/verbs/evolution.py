@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from scaffold.core import analyse, stamp, usages
+from scaffold.core.adapter import adapter_vocabulary
 from scaffold.core.diagnostics import ScaffoldError
 from scaffold.core.differences import Side
 from scaffold.core.evolve import Evolution, evolve
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from scaffold.core.api import Api
     from scaffold.core.plan import Change, Plan, Snapshot, Wishes
-    from scaffold.core.settings import Settings, Unit
+    from scaffold.core.settings import Adapter, Settings, Unit
     from scaffold.core.usages import Source, Vocabulary
     from scaffold.shell.workspace import Workspace
     from scaffold.verbs.generate import Wanted
@@ -51,28 +52,48 @@ class _Parts:
         self._everything = everything
         self._changes = {change.path: change for change in plan.changes}
         self._units = what.settings.components()
+        self._layers = what.settings.adapters()
         self._told: dict[str, tuple[str, ...]] = {}  # components with something to say, and their protos
 
     def parts(self) -> Iterable[Part]:
         """A part for every component that changed, that uses one which did, or whose comments changed."""
-        before = {u.name: read for u in self._units if self._has_changed(u) and (read := self._read(u))}
+        described = self._what.settings.described()
+        before = {u.address: read for u in described if self._has_changed(u) and (read := self._read(u))}
         self._told = {u.name: u.protos for u in self._units if u.name in before}
         for unit in self._units:
             if unit.external:
-                users = [u for u in self._units if unit.name in u.uses and u.name in before]
-                if users:
-                    yield self._external(unit, before[users[0].name][0])
+                users: list[Unit | Adapter] = [u for u in self._units if unit.name in u.uses]
+                users += [a for a in self._layers if unit.name in self._beside(a)]
+                if known := [before[u.address] for u in users if u.address in before]:
+                    yield self._external(unit, known[0][0])
             elif unit.name in before:
                 yield self._part(unit, *before[unit.name])
             elif (comments := self._comments(unit)) is not None:
                 yield Part(unit, comments=comments)
+        for adapter in self._layers:
+            if adapter.address in before:
+                yield self._layer(adapter, *before[adapter.address])
 
-    def _has_changed(self, unit: Unit) -> bool:
+    def _beside(self, adapter: Adapter) -> frozenset[str]:
+        """The components whose API a layer has: what changed is said of them."""
+        return frozenset(u.name for u in self._units if not set(u.protos).isdisjoint(adapter.protos))
+
+    def _layer(self, adapter: Adapter, api: Api, services: tuple[str, ...]) -> Part:
+        words = adapter_vocabulary(replace(adapter, services=services), api)
+        sources, beside = tuple(self._sources(adapter)), self._beside(adapter)
+        if beside:
+            return Part(adapter, words=words, sources=sources, knows=beside, told=api)
+        before, after = (
+            self._side(adapter, a, s) for a, s in ((api, services), (self._what.api_of(adapter), adapter.services))
+        )
+        return Part(adapter, before, after, words=words, sources=sources)
+
+    def _has_changed(self, unit: Unit | Adapter) -> bool:
         """Whether the component's descriptors are to be replaced: its own API's, or those of what it uses."""
         change = self._changes.get(f"{unit.root}/gen/descriptors.py")
         return change is not None and change.action != "create" and (self._everything or change.action == "update")
 
-    def _read(self, unit: Unit) -> tuple[Api, tuple[str, ...]] | None:
+    def _read(self, unit: Unit | Adapter) -> tuple[Api, tuple[str, ...]] | None:
         """The Api that a component was generated from, and its services; None where that cannot be read."""
         path = f"{unit.root}/gen/descriptors.py"
         try:
@@ -113,7 +134,7 @@ class _Parts:
         importing = {u.name for u in self._units if u.name != unit.name and not files.isdisjoint(u.protos)}
         return frozenset({*unit.uses, *importing})
 
-    def _side(self, unit: Unit, api: Api, services: tuple[str, ...]) -> Side:
+    def _side(self, unit: Unit | Adapter, api: Api, services: tuple[str, ...]) -> Side:
         """A component's API; of what it imports from another one, there is a word in that one's section."""
         others = {proto for name, protos in self._told.items() if name != unit.name for proto in protos}
         names = dict.fromkeys([*unit.protos, *(api.service_by_name[s].file for s in services)])
@@ -132,7 +153,7 @@ class _Parts:
         old = next(u for u in there.components() if u.name == unit.name)
         return vocabulary(replace(old, services=services), api, there, self._what.recorded)
 
-    def _sources(self, unit: Unit) -> Iterable[Source]:
+    def _sources(self, unit: Unit | Adapter) -> Iterable[Source]:
         """The user's own files of a component. One that is no Python names nothing that could be seen."""
         for path, content in self._workspace.python_files(unit.path).items():
             entry = self._snapshot.listed.get(path)

@@ -14,7 +14,7 @@ from scaffold.core.analyse import FileSet
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError, Severity
 from scaffold.core.files import component_files
 from scaffold.core.plan import Plan, Wishes, make_plan
-from scaffold.core.recorded import HANDLERS, NOTHING, component_folders, handler_names, recorded
+from scaffold.core.recorded import HANDLERS, NOTHING, address, component_folders, handler_names, recorded
 from scaffold.core.render import Artifact, Renderer
 from scaffold.shell import data, protoc, skeleton, templates
 from scaffold.shell.memory import Made, Memory
@@ -46,8 +46,8 @@ class Wanted:
         """Every file that should exist."""
         return tuple(artifact for made in self.components.values() for artifact in made.artifacts)
 
-    def api_of(self, unit: Unit) -> Api:
-        """What a component's protos mean, with all that they import."""
+    def api_of(self, unit: Unit | Adapter) -> Api:
+        """What the protos of a component or a layer mean, with all that they import."""
         return self.files.api(unit.protos)
 
 
@@ -69,17 +69,16 @@ def wanted(
     *,
     memory: Memory | None = None,
     fresh: str = "",
-    formerly: Unit | None = None,
+    formerly: Unit | Adapter | None = None,
 ) -> Wanted:
     """Compile the protos of every component and say what should exist. Nothing is written.
 
     A component that ``memory`` knows to stand as it should is not rendered again; without one, everything is. ``fresh`` is
-    a component whose skeleton is needed as it would be made today; those of others are only made where they never were.
-    ``formerly`` is what that component was before it got its name.
+    the address of what needs its skeleton as it would be made today; those of others are only made where they never were.
+    ``formerly`` is what that was before it got its name.
     """
     roots = (*workspace.roots(configuration.protos.roots), *extra_roots)
-    described: tuple[Unit | Adapter, ...] = (*configuration.components(), *configuration.adapters())
-    files = _compile(roots, [p for each in described for p in each.protos])
+    files = _compile(roots, [p for each in configuration.described() for p in each.protos])
     listed = workspace.listed()
     lines = [(entry.path, entry.rpc) for entry in listed.values() if entry.rpc]
     roots_of_handlers = {u.name: u.root for u in configuration.own()} | ({fresh: formerly.root} if formerly else {})
@@ -90,7 +89,7 @@ def wanted(
     configuration = _with_layers(configuration, files)
     maker = _Maker(workspace, configuration, files, known, frozenset(listed), memory)
     components = {unit.name: maker.made(unit, fresh=unit.name == fresh) for unit in units if not unit.external}
-    components |= {f"acl/{adapter.name}": maker.layer(adapter) for adapter in configuration.adapters()}
+    components |= {a.address: maker.layer(a, fresh=a.address == fresh) for a in configuration.adapters()}
     notes = (*settings.notes(configuration, text=workspace.text), *protoc.shadowed(roots))
     return Wanted(
         configuration, files, components, notes, tuple(_inputs(workspace, configuration, roots, files)), known
@@ -141,7 +140,7 @@ class _Maker:
         )
         return Made(inputs, (*map(self._renderer.artifact, component.files), *self._skeleton(component, fresh)))
 
-    def layer(self, adapter: Adapter) -> Made:
+    def layer(self, adapter: Adapter, *, fresh: bool) -> Made:
         """An anti-corruption layer's artifacts, in the same way; its models come from the snapshot."""
         from scaffold.acl.facts import facts  # what layers need is imported where there are some
         from scaffold.acl.snapshot import read as read_snapshot
@@ -151,11 +150,11 @@ class _Maker:
         models = facts(snapshot, adapter.models, adapter.snapshot)
         names = self._files.closure(adapter.protos)
         inputs = sha256(f"{adapter}{models}{self._files.digest(names)}".encode()).hexdigest()
-        if self._memory and (standing := self._memory.standing(f"acl/{adapter.name}", inputs, self._listed)):
+        if self._memory and not fresh and (standing := self._memory.standing(adapter.address, inputs, self._listed)):
             return Made(inputs, standing)
         runtime = templates.runtime(self._templates, adapter.kind)
         component = adapter_files(adapter, self._files.api(names), self._files.serialized(names), models, runtime)
-        made = (*map(self._renderer.artifact, component.files), *self._skeleton(component, fresh=False))
+        made = (*map(self._renderer.artifact, component.files), *self._skeleton(component, fresh))
         return Made(inputs, made)
 
     def _handlers(self, unit: Unit) -> HandlerNames:
@@ -248,16 +247,17 @@ def _snapshot(workspace: Workspace, what: Wanted, moves: Mapping[str, str]) -> S
 def _left_behind(plan: Plan, configuration: Settings) -> Iterator[Diagnostic]:
     """What is still there of components that scaffold.toml does not name any more."""
     paths = [c.path for c in plan.changes if c.action in ("keep", "orphan", "conflict")]
-    there = {unit.path for unit in configuration.own()} | {adapter.path for adapter in configuration.adapters()}
+    there = {unit.path for unit in configuration.made()}
     for folder in sorted(component_folders(paths) - there):
-        name = folder.rpartition("/")[2]
+        name = address(folder)
+        table = f"acls.{folder.rpartition('/')[2]}" if name.startswith("acl/") else f"stores.{name}"
         yield Diagnostic(
             "left-behind",
             f"{sum(path.startswith(f'{folder}/') for path in paths)} files are left of a component that {settings.FILE} "
             "does not name",
             Location(folder),
             f"`scaffold remove {name}` takes them to the attic; or put its table back; or, where it has another name now, "
-            f"`scaffold regen --rename stores.{name}=NEW`",
+            f"`scaffold regen --rename {table}=NEW`",
             Severity.WARNING,
         )
 

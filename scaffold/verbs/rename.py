@@ -1,4 +1,4 @@
-"""`scaffold regen --rename stores.cart=basket`: a component under another name, with all that the user wrote in it."""
+"""`scaffold regen --rename stores.cart=basket`: a component or a layer under another name, with all that is the user's."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ from scaffold.core import settings as settings_module
 from scaffold.core import stamp, tomltext, usages
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError, Severity
 from scaffold.core.naming import environment
-from scaffold.core.settings import SECTIONS, TABLES
+from scaffold.core.settings import SECTIONS, TABLES, Adapter, Unit
 from scaffold.run.up import DATA
 from scaffold.shell.workspace import SETTINGS, Workspace
+from scaffold.verbs.burn import of_a_layer
 from scaffold.verbs.generate import plan_of, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from scaffold.core.plan import Plan, Wishes
-    from scaffold.core.settings import Settings, Unit
+    from scaffold.core.settings import Settings
     from scaffold.verbs.generate import Wanted
 
 
 @dataclass(frozen=True)
 class Renaming:
-    """A component before and after, and scaffold.toml's text before and after: the same where it has been edited."""
+    """A component or a layer before and after, and scaffold.toml's text before and after: the same where it has been edited."""
 
-    old: Unit
-    new: Unit
+    old: Unit | Adapter
+    new: Unit | Adapter
     before: str
     after: str
 
@@ -41,10 +42,10 @@ class Renaming:
 
 
 def asked(renames: Mapping[str, str], workspace: Workspace, configuration: Settings) -> Renaming | None:
-    """The renaming of a component among the renames that were typed; None where there is none.
+    """The renaming of a component or a layer among the renames that were typed; None where there is none.
 
     One that was interrupted, or begun in scaffold.toml by hand, is gone on with. Raises ScaffoldError where there is no
-    such component, or where the new name cannot be had.
+    such component, where the new name cannot be had, or where a component and its layer have to keep one name.
     """
     components = {old: new for old, new in renames.items() if old.startswith(SECTIONS)}
     if not components:
@@ -54,11 +55,11 @@ def asked(renames: Mapping[str, str], workspace: Workspace, configuration: Setti
     ((typed, wanted_name),) = components.items()
     section, _, name = typed.partition(".")
     new_name = wanted_name.removeprefix(f"{section}.")
-    units = {unit.name: unit for unit in configuration.components() if TABLES[unit.kind] == section}
+    units = _in_section(section, configuration)
     if name in units:
-        ScaffoldError.raise_if(_problems(name, new_name, configuration))
+        ScaffoldError.raise_if(_problems(units[name], new_name, workspace.text, configuration))
         text = tomltext.renamed(workspace.text, units[name].kind, name, new_name)
-        return Renaming(units[name], _unit(text, new_name), workspace.text, text)
+        return Renaming(units[name], _unit(text, section, new_name), workspace.text, text)
     if new_name in units and (old := _begun(units[new_name], name, workspace, configuration)):
         before = tomltext.renamed(workspace.text, old.kind, new_name, name)
         return Renaming(old, units[new_name], before, workspace.text)
@@ -68,11 +69,11 @@ def asked(renames: Mapping[str, str], workspace: Workspace, configuration: Setti
 def prepare(workspace: Workspace, renaming: Renaming, wishes: Wishes) -> tuple[Wanted, Plan]:
     """What should exist under the new name, and how to get there: the user's files move, ours are made anew."""
     old, new = renaming.old, renaming.new
-    what = _wanted(workspace, renaming.after, new.name, old)
+    what = _wanted(workspace, renaming.after, new.address, old)
     if old.external:
         return what, plan_of(workspace, what, wishes)
     # What is byte for byte as it was made under the old name is nobody's: it is made again under the new one.
-    was = _wanted(workspace, renaming.before, old.name, None)
+    was = _wanted(workspace, renaming.before, old.address, None)
     once = (a for a in was.artifacts if a.owner == "yours" and a.path.startswith(f"{old.path}/"))
     made = {a.path: a.content for a in once if a.content is not None}
     strangers = workspace.strangers(old.path)
@@ -83,32 +84,49 @@ def prepare(workspace: Workspace, renaming: Renaming, wishes: Wishes) -> tuple[W
     return what, replace(plan, notes=(*plan.notes, *_notes(workspace, renaming, plan)))
 
 
-def _wanted(workspace: Workspace, text: str, name: str, formerly: Unit | None) -> Wanted:
+def _wanted(workspace: Workspace, text: str, name: str, formerly: Unit | Adapter | None) -> Wanted:
     there = Workspace(workspace.root, text)
     return wanted(there, settings_module.load(text, __version__), fresh=name, formerly=formerly)
 
 
-def _unit(text: str, name: str) -> Unit:
-    return next(u for u in settings_module.load(text, __version__).components() if u.name == name)
+def _in_section(section: str, configuration: Settings) -> dict[str, Unit | Adapter]:
+    return {unit.name: unit for unit in configuration.described() if TABLES[unit.kind] == section}
 
 
-def _begun(new: Unit, name: str, workspace: Workspace, configuration: Settings) -> Unit | None:
+def _unit(text: str, section: str, name: str) -> Unit | Adapter:
+    return _in_section(section, settings_module.load(text, __version__))[name]
+
+
+def _package(unit: Unit | Adapter, name: str, configuration: Settings) -> str:
+    """The import package of a component or a layer if it had another name; a layer's table may say one."""
+    if isinstance(unit, Adapter):
+        return f"{name}_acl" if unit.package == f"{unit.name}_acl" else unit.package
+    return configuration.python.package.replace("{name}", name)
+
+
+def _begun(new: Unit | Adapter, name: str, workspace: Workspace, configuration: Settings) -> Unit | Adapter | None:
     """The component as it was called, where its table has the new name and files are still where they were."""
-    package = configuration.python.package.replace("{name}", name)
-    path = f"services/{name}" if new.path == f"services/{new.name}" else new.path
+    package = _package(new, name, configuration)
+    folder = "acl" if isinstance(new, Adapter) else "services"
+    path = f"{folder}/{name}" if new.path == f"{folder}/{new.name}" else new.path
     old = replace(new, name=name, package=package, path=path)
     below = old.path if old.path != new.path else old.root
     return old if any(path.startswith(f"{below}/") for path in workspace.listed()) else None
 
 
-def _problems(name: str, new: str, configuration: Settings) -> Iterator[Diagnostic]:
-    yield from settings_module.name_problems(new, configuration.python.package.replace("{name}", new))
-    kinds = {unit.name: unit.kind for unit in configuration.components()} | dict.fromkeys(
-        configuration.vendors, "vendor"
-    )
+def _problems(unit: Unit | Adapter, new: str, text: str, configuration: Settings) -> Iterator[Diagnostic]:
+    yield from settings_module.name_problems(new, _package(unit, new, configuration))
+    kinds: dict[str, str]
+    if isinstance(unit, Adapter):
+        kinds = {adapter.name: "layer" for adapter in configuration.adapters()}
+        if not unit.own_protos and new not in {u.name for u in configuration.components()}:
+            yield of_a_layer(unit, text)
+    else:
+        kinds = {u.name: u.kind for u in configuration.components()} | dict.fromkeys(configuration.vendors, "vendor")
+        yield from (of_a_layer(a, text) for a in configuration.adapters() if a.name == unit.name and not a.own_protos)
     if new in kinds:
         message = f'"{new}" is a {kinds[new]} already'
-        yield Diagnostic("name-taken", message, Location(SETTINGS), f'choose another name for "{name}"')
+        yield Diagnostic("name-taken", message, Location(SETTINGS), f'choose another name for "{unit.name}"')
 
 
 def _notes(workspace: Workspace, renaming: Renaming, plan: Plan) -> Iterator[Diagnostic]:
@@ -123,6 +141,9 @@ def _notes(workspace: Workspace, renaming: Renaming, plan: Plan) -> Iterator[Dia
                 "old-name", f"it still says {old}: {lines[first - 1].strip()}{others}", Location(path, first),
                 f"the component is called {new} now, and so is its import package", Severity.NOTE,
             )  # fmt: skip
+    if isinstance(renaming.old, Adapter):
+        yield _for_the_monolith(renaming.old, renaming.new)
+        return
     for file in sorted((workspace.root / DATA).glob(f"{old}.db")):
         place = file.relative_to(workspace.root)
         yield Diagnostic(
@@ -131,7 +152,18 @@ def _notes(workspace: Workspace, renaming: Renaming, plan: Plan) -> Iterator[Dia
         )  # fmt: skip
 
 
-def _says(path: str, content: bytes, old: Unit) -> list[int]:
+def _for_the_monolith(old: Adapter, new: Unit | Adapter) -> Diagnostic:
+    """What is outside of the workspace, and says the old name."""
+    return Diagnostic(
+        "old-name",
+        f"a monolith imports this as {old.package} and is told of it by variables {environment(old.name)}_…",
+        Location(new.path),
+        f"there it is {new.package} and {environment(new.name)}_… now, also among its installed apps",
+        Severity.NOTE,
+    )
+
+
+def _says(path: str, content: bytes, old: Unit | Adapter) -> list[int]:
     """The lines that mean a component by its name: of Python those that import it, elsewhere every one with the word."""
     variables = {n for n, line in _numbered(content) if re.search(rf"\b{environment(old.name)}_", line)}
     if not path.endswith(".py") or usages.problem(path, content):

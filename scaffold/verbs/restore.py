@@ -62,7 +62,7 @@ def restore(start: Path, wanted: Sequence[str]) -> Restored:
 
 def _table(chosen: Iterable[Chosen], workspace: Workspace) -> str:
     """The tables that left scaffold.toml with entries of which every file comes back, unless the name is there again."""
-    known = {unit.name for unit in settings_module.load(workspace.text, __version__).components()}
+    known = {u.address.replace("/", "-") for u in settings_module.load(workspace.text, __version__).described()}
     text = ""
     for entry in attic.whole(chosen):
         if entry.table and entry.name not in known:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from scaffold.core.settings import Settings, Unit
+    from scaffold.core.settings import Adapter, Settings, Unit
     from scaffold.shell.workspace import Workspace
 
 
@@ -64,9 +64,15 @@ def call(
     timeout: float = 10.0,
     on_response: Callable[[str], None] | None = None,
 ) -> calls.CallResult:
-    """Call an RPC of a component once. Raises ScaffoldError; a status that is not OK is a result."""
+    """Call an RPC of a component once, or of a monolith by its layer's name.
+
+    Raises ScaffoldError; a status that is not OK is a result.
+    """
     workspace, settings = open_workspace(start_folder)
-    units = {unit.name: unit for unit in settings.components()}
+    layers = settings.adapters()
+    units: dict[str, Unit | Adapter] = {adapter.name: adapter for adapter in layers}
+    units |= {unit.name: unit for unit in settings.components()}  # of one name, the component is meant
+    units |= {adapter.address: adapter for adapter in layers}
     if name not in units:
         raise ScaffoldError(settings_module.unknown_component(name, set(units)))
     files, services = _api(workspace, settings, units[name])
@@ -74,7 +80,7 @@ def call(
         files,
         rpc,
         request,
-        address=address or (_given_address(name) if units[name].external else _address(workspace, name)),
+        address=address or _address_of(workspace, units[name]),
         services=services,
         metadata=metadata,
         timeout=timeout,
@@ -82,7 +88,7 @@ def call(
     )
 
 
-def _api(workspace: Workspace, settings: Settings, unit: Unit) -> tuple[calls.Files, tuple[str, ...]]:
+def _api(workspace: Workspace, settings: Settings, unit: Unit | Adapter) -> tuple[calls.Files, tuple[str, ...]]:
     """The files of a component's API and its services: as they were generated, or from the protos where nothing is."""
     if unit.external:
         api, serialized = compile_api(workspace.roots(settings.protos.roots), unit.protos)
@@ -104,6 +110,19 @@ def trace(start_folder: Path, wanted: str = "") -> spans.Trace:
             Diagnostic("no-trace", "no trace has been received yet", None, "run `scaffold up`, then call something")
         )
     return found
+
+
+def _address_of(workspace: Workspace, unit: Unit | Adapter) -> str:
+    if unit.kind == "acl":
+        raise calls.NobodyAnswers(
+            Diagnostic(
+                "nobody-answers",
+                f"{unit.name} is a monolith behind its layer, which `scaffold up` does not start",
+                None,
+                "start its server, and give --address HOST:PORT",
+            )
+        )
+    return _given_address(unit.name) if unit.external else _address(workspace, unit.name)
 
 
 def _given_address(name: str) -> str:

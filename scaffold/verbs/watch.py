@@ -85,8 +85,8 @@ def _finished_first() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-    if noted:
-        raise KeyboardInterrupt
+        if noted:  # also where it ended in an error: that is said by nobody any more
+            raise KeyboardInterrupt
 
 
 def _run(root: Path, paths: tuple[str, ...]) -> Run:

@@ -1,4 +1,4 @@
-"""What an anti-corruption layer costs: the seam in front of a call, and translating rows into messages.
+"""What an anti-corruption layer costs: the seam before a call, translating rows into messages; and what catches mistakes.
 
 The peer of the seam is the bare call, that of the translators what one writes without them: keyword arguments, then
 `MessageToDict` for whoever wants plain values. Both in turn, in one process; nothing goes over a wire.
@@ -32,6 +32,7 @@ def layer(folder: Path) -> None:
     sys.path.insert(0, str(folder / "shop/acl/cart/src"))
     _seam(folder)
     _translators()
+    _planted()
 
 
 def _make(folder: Path) -> None:
@@ -108,6 +109,15 @@ def _translators() -> None:
     for name, rate in rates.items():
         print(f"  {name:<11} {rate:8.0f} a second")
     print(f"  ratio {rates['translators'] / rates['by hand']:.2f}")
+
+
+def _planted() -> None:
+    """Which check catches which mistake of a translator."""
+    sys.path.insert(0, str(REPO / "templates"))
+    planted = importlib.import_module("tests.unit.runtime.test_acl_planted")
+    print("\nPlanted mistakes of translators, and the check that catches each")
+    for line in planted.table():
+        print(line)
 
 
 def _seconds(function: Callable[[], object], times: int = 300) -> float:

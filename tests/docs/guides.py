@@ -8,9 +8,13 @@ The info string of a fenced block says what becomes of it::
     ```LANGUAGE file=PATH      the content of a file
     ```diff file=PATH          an edit: the lines without `+` stand in the file once, and become those without `-`
     ```console env=NAME=VALUE  with a variable that an installation would make unnecessary
+    ```console environment=NAME at=PATH   makes a monolith's virtual environment at PATH; here that is a link to one of
+                               `tests/monoliths/environments.py`, without which the test is skipped by name (in CI: fails)
     ```console skip            not run
 
 Blocks in other languages, without `file`, are for reading.
+
+A port that a command names, as `127.0.0.1:8047`, `PORT=8047` or `--port 8047`, is a free one here: several runs share a machine.
 
 Output is compared loosely: numbers, ids, times, white space and the bars of a trace may differ, lines may be left out, and
 `…` stands for anything.
@@ -27,6 +31,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from scaffold.shell.services import free_port
+from tests.monoliths import environments
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -35,7 +42,12 @@ if TYPE_CHECKING:
 SECONDS = 120.0
 
 # What makes a workspace, as against looking at it.
-_MAKING = re.compile(r"(cd|mkdir|scaffold (init|new|regen)) [^;&]*|scaffold regen")
+_MAKING = re.compile(r"(cd|mkdir|scaffold (init|new|regen|acl introspect)) [^;&]*|scaffold regen")
+
+# What a `pip install` names: `django==4.2`.
+_REQUIREMENT = re.compile(r"[\w-]+==[\d.]*\d")
+
+_PORT = re.compile(r"(?<=127\.0\.0\.1:)\d+|(?<=PORT=)\d+|(?<=--port )\d+")
 
 _VARIABLES = ("DATABASE_URL", "PORT", "HOST", "LOG_LEVEL", "NO_COLOR")
 _LOOSE = (
@@ -56,6 +68,7 @@ class Reader:
         self.here = folder
         self._state = folder / ".reader"
         self._state.mkdir()
+        self._ports: dict[str, str] = {}
         self._beside: dict[str, tuple[subprocess.Popen[bytes], Path]] = {}
 
     def __enter__(self) -> Self:
@@ -70,13 +83,24 @@ class Reader:
         for block in steps:
             if "skip" in block.words:
                 continue
-            if "file" in block.words:
+            if "environment" in block.words:
+                self._link(block)
+            elif "file" in block.words:
                 self._write(block)
             elif block.language == "console" and "terminal" in block.words:
                 if not only_make:
                     self._run_beside(block)
             elif block.language == "console":
                 self._run(block, only_make)
+
+    def _link(self, block: Block) -> None:
+        """Put an environment that is there already where the commands would make one, if it has what they install."""
+        name, at = block.words["environment"], self.here / block.words["at"]
+        interpreter = environments.python(name)
+        pinned = environments.ENVIRONMENTS[name].requirements.read_text(encoding="utf-8")
+        for wanted in _REQUIREMENT.findall(block.text):
+            assert wanted in pinned, f"{block}: {wanted} is not what {name}.txt has"
+        at.symlink_to(interpreter.parents[1])
 
     def _write(self, block: Block) -> None:
         target = self.here / block.words["file"]
@@ -104,6 +128,7 @@ class Reader:
 
     def _shell(self, command: str, code: int, block: Block) -> str:
         """Run a command where the one before it has ended; its output, standard error included."""
+        command = self._on_free_ports(command)
         place = self._state / "place"
         ran = subprocess.run(
             ["bash", "-c", f'{command}\nstatus=$?; pwd > "{place}"; exit $status'],
@@ -131,7 +156,7 @@ class Reader:
             with log.open("wb") as output:
                 # A session of its own, so that no signal of the test's reaches it by chance.
                 process = subprocess.Popen(
-                    ["bash", "-c", f"exec {command}"],
+                    ["bash", "-c", f"exec {self._on_free_ports(command)}"],
                     cwd=self.here,
                     env=self._environment(block),
                     stdin=subprocess.DEVNULL,
@@ -141,6 +166,9 @@ class Reader:
                 )
             self._beside[terminal] = process, log
             self._wait_for(printed, process, log, f"{block}: {command}")
+
+    def _on_free_ports(self, command: str) -> str:
+        return _PORT.sub(lambda port: self._ports.setdefault(port[0], str(free_port())), command)
 
     def _wait_for(self, printed: Sequence[str], process: subprocess.Popen[bytes], log: Path, where: str) -> None:
         deadline = time.monotonic() + SECONDS

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
+from xml.etree import ElementTree
 
 import pytest
 
@@ -12,6 +14,7 @@ from scaffold.shell.services import Launch, ServiceProcess, free_port
 from tests.layers.ground import HERE, PACKAGE, Ground, make
 from tests.monoliths.environments import DJANGO_SHOP
 from tests.monoliths.environments import python as monolith_python
+from tests.postgresql import PostgreSQL
 from tests.support import Said
 
 WRITTEN = HERE / "django_cart"
@@ -78,22 +81,61 @@ def test_the_generated_tests_pass_in_the_monolith(written: Ground) -> None:
     assert "3 passed" in ran.stdout
 
 
-def test_the_monolith_passes_the_suite(written: Ground) -> None:
-    said = written.scaffold("test", "cart", "--against", "acl")
+@pytest.fixture(scope="module")
+def on_postgresql(written: Ground, postgresql: PostgreSQL) -> str:
+    """The URL of a database of the shop's on PostgreSQL, as the shop reads it."""
+    parts = urlsplit(postgresql.create())
+    url = f"postgresql://postgres@/{parts.path[1:]}?host={parse_qs(parts.query)['host'][0]}"
+    migrated = written.run("-m", "django", "migrate", "-v", "0", SHOP_DATABASE_URL=url)
+    assert migrated.returncode == 0, migrated.stderr
+    return url
+
+
+@pytest.fixture(scope="module")
+def served(written: Ground, on_postgresql: str) -> Iterator[str]:
+    """The address of the monolith, which serves the API from PostgreSQL."""
+    port = free_port()
+    environment = {**written.environment, "SHOP_DATABASE_URL": on_postgresql}
+    command = (str(written.python), "-m", "django", "serve_cart", "--port", str(port))
+    process = ServiceProcess(Launch("cart", command, written.root, environment, port))
+    try:
+        process.wait_healthy(60)
+        yield process.address
+    finally:
+        process.stop()
+
+
+def verdicts(ground: Ground, against: str) -> dict[str, str]:
+    """What the suite says of each of its cases."""
+    report = ground.root.parent / "report.xml"
+    said = ground.scaffold("test", "cart", "--against", against, "--junit", str(report))
     assert said.code == 0, said.text
     assert "0 pending, 0 failed" in said.out
+    cases = ElementTree.parse(report).iter("testcase")
+    return {
+        f"{case.attrib['classname']} {case.attrib['name']}": next(
+            (part.tag for part in case if part.tag in ("failure", "error", "skipped")), "passed"
+        )
+        for case in cases
+    }
 
 
-def test_the_new_store_passes_it_through_the_layer(written: Ground, store: str) -> None:
-    said = written.scaffold("test", "cart", "--against", f"acl:{store}")
-    assert said.code == 0, said.text
-    assert "0 pending, 0 failed" in said.out
+def test_the_same_suite_says_the_same_of_each_side(written: Ground, store: str, served: str) -> None:
+    """The monolith over the wire, on SQLite and on PostgreSQL; the new store, called as the monolith does, and by itself."""
+    monolith = verdicts(written, "acl")
+    assert len(monolith) > 10 and "passed" in monolith.values()
+    for target in (served, f"acl:{store}", store):
+        assert verdicts(written, target) == monolith, target
 
 
-def test_in_the_monolith(written: Ground, store: str) -> None:
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_in_the_monolith(written: Ground, store: str, database: str, request: pytest.FixtureRequest) -> None:
     file = str(WRITTEN / "monolith_checks.py")
+    variables = {"CART_ADDRESS": store}
+    if database == "postgresql":
+        variables["SHOP_DATABASE_URL"] = request.getfixturevalue("on_postgresql")
     ran = written.run(
-        "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--noconftest", "-c", os.devnull, file, CART_ADDRESS=store
+        "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--noconftest", "-c", os.devnull, file, **variables
     )
     assert ran.returncode == 0, ran.stdout[-6000:]
 

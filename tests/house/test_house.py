@@ -56,6 +56,9 @@ def test_every_room_has_its_place() -> None:
     core = text.partition('id = "core"')[2].partition("[[tool.importlinter")[0]
     rooms = {room for line in re.findall(r'"([a-z_ |]+)"', core) for room in line.split(" | ")}
     assert {p.stem for p in (PACKAGE / "core").glob("*.py")} - {"__init__"} <= rooms
+    jinja = text.partition('id = "jinja"')[2].partition("forbidden_modules")[0]
+    modules = {path.stem for path in (REPO / "scaffold/core").glob("*.py")} - {"__init__", "render"}
+    assert set(re.findall(r'"scaffold\.core\.(\w+)"', jinja)) == modules
 
 
 @pytest.mark.parametrize("path", RUNTIME, ids=lambda p: p.relative_to(TEMPLATES).as_posix())

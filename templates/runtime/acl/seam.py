@@ -17,6 +17,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Protocol
 
+from . import transactions
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -255,7 +257,16 @@ class Router:
         return found
 
     def to_service(self, name: str, request: object) -> bool:
-        """Whether the service answers this call. A request that names no entity is the monolith's."""
+        """Whether the service answers this call. A request that names no entity is the monolith's.
+
+        Raises :class:`~.transactions.InTransactionError` in development, where it would do so inside a transaction.
+        """
+        goes = self._goes(name, request)
+        if goes:
+            transactions.check(name)
+        return goes
+
+    def _goes(self, name: str, request: object) -> bool:
         found = self.mode(name)
         if found.name != "percent":
             return found.name == "service"

@@ -10,7 +10,7 @@ django.setup()
 
 import pytest  # noqa: E402 - Django first
 from django.core.management import call_command  # noqa: E402
-from django.db import connection  # noqa: E402
+from django.db import connection, transaction  # noqa: E402
 from django.test.utils import CaptureQueriesContext  # noqa: E402
 from shop.basket.exceptions import BasketChanged, BasketFrozen, NotInBasket, QuantityExceeded  # noqa: E402
 from shop.basket.models import Basket  # noqa: E402
@@ -21,6 +21,7 @@ from cart_acl.gen import port, wire  # noqa: E402
 from cart_acl.gen.remote import Remote  # noqa: E402
 from cart_acl.gen.runtime.acl.hooks import django_request  # noqa: E402
 from cart_acl.gen.runtime.acl.seam import SeamFile  # noqa: E402
+from cart_acl.gen.runtime.acl.transactions import InTransactionError  # noqa: E402
 from cart_acl.gen.runtime.common.errors import InvalidArgument  # noqa: E402
 from cart_acl.gen.seam import Seam  # noqa: E402
 from cart_acl.gen.servicer import start  # noqa: E402
@@ -61,6 +62,37 @@ def test_the_monolith_cannot_tell_who_answers(cart, request):
         cart.empty_cart(port.EmptyCartRequest(name, "another"))
     cart.empty_cart(port.EmptyCartRequest(name, found.etag))
     assert cart.get_cart(port.GetCartRequest(name)).items == ()
+
+
+def test_no_call_goes_out_inside_a_transaction(tmp_path, settings, caplog):
+    """An error in development; elsewhere a warning, once; and nothing at all while the monolith answers."""
+    file = tmp_path / "seam.toml"
+    file.write_text('mode = "monolith"')
+    cart = Seam(app.local(), Remote(SERVICE, errors=ERRORS), SeamFile(file, wire.TABLE, seconds=0))
+    request = port.GetCartRequest("carts/locked")
+    settings.DEBUG = True
+    with transaction.atomic():
+        cart.get_cart(request)
+    beside = tmp_path / "new.toml"
+    beside.write_text('mode = "service"')
+    beside.replace(file)
+    cart.get_cart(request)
+    with transaction.atomic():
+        with pytest.raises(InTransactionError, match='GetCart goes to the service inside .* "default"'):
+            cart.get_cart(request)
+        settings.DEBUG = False
+        assert [cart.get_cart(request).name for _ in range(3)] == ["carts/locked"] * 3
+    assert [r.levelname for r in caplog.records if "inside of transaction.atomic" in r.getMessage()] == ["WARNING"]
+
+
+@pytest.fixture
+def settings():
+    """Django's, with DEBUG as it was afterwards."""
+    from django.conf import settings
+
+    before = settings.DEBUG
+    yield settings
+    settings.DEBUG = before
 
 
 def test_the_number_of_queries_does_not_grow_with_the_cart():

@@ -126,3 +126,14 @@ def test_help_names_what_there_is() -> None:
     said = scaffold(Path.cwd(), "acl", "--help")
     assert said.code == 0
     assert {"introspect", "smell"} <= {line.split()[0] for line in said.out.splitlines() if line.startswith("  ")}
+
+
+def test_a_monolith_is_called_by_its_layers_name_where_it_serves(workspace: Path) -> None:
+    models = ("--orm", "django", "--models", "partner.StockRecord")
+    assert scaffold(workspace, "new", "acl", "old", *models, "--proto", "stock.proto").code == 0
+    for name, *arguments, said in (
+        ("old", "--address"), ("acl/old", "--address"), ("old", "--address", "127.0.0.1:1", "127.0.0.1:1"),
+    ):  # fmt: skip
+        called = scaffold(workspace, "call", name, "Reserve", *arguments)
+        assert called.code == 2
+        assert "nobody-answers" in called.text and said in called.text

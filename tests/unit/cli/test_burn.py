@@ -235,6 +235,26 @@ def test_a_file_that_changes_while_it_asks(edited: Path) -> None:
     assert not (edited / ATTIC).exists()
 
 
+@pytest.mark.parametrize(("verb", "name"), [("burn", "cart"), ("remove", "checkout")])
+def test_settings_that_change_while_it_asks(edited: Path, verb: str, name: str) -> None:
+    """What somebody saved meanwhile is in the file afterwards: nothing is written over it."""
+    from scaffold.core.diagnostics import ScaffoldError
+    from scaffold.verbs import burn
+
+    settings = edited / "scaffold.toml"
+    saved = settings.read_text(encoding="utf-8") + "# a line of mine\n"
+
+    def confirm(_: object) -> bool:
+        settings.write_text(saved, encoding="utf-8")
+        return True
+
+    before = contents(edited)
+    with pytest.raises(ScaffoldError, match="changed-meanwhile"):
+        getattr(burn, verb)(edited, name, confirm)
+    after = {path: content for path, content in contents(edited).items() if not path.startswith(".scaffold/cache/")}
+    assert after == before | {"scaffold.toml": saved.encode()}
+
+
 # restore
 
 

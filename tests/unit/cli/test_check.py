@@ -262,6 +262,26 @@ def test_an_unchanged_workspace_is_not_checked_again(calling: Path) -> None:
     assert known_to_mypy(calling) == before
 
 
+def test_a_component_that_has_another_name_now(calling: Path) -> None:
+    """Its own files that still import it by the old one are found: that is no third party's module."""
+    edit(calling / "services/cart/src/cart/app.py", '"""', '"""Mine. ')
+    assert scaffold(calling, "regen", "--rename", "stores.cart=basket").code == 0
+    said = scaffold(calling, "check", "--only", "types")
+    assert said.code == 1
+    assert "services/basket/src/basket/app.py:" in said.out
+    assert 'module named "cart.gen' in said.out
+
+
+def test_a_client_that_comes_later(calling: Path) -> None:
+    """What mypy knew of a package before it had a module more is not what it says afterwards."""
+    write(calling, {"services/checkout/src/checkout/extra.py": "from checkout.gen.clients import catalog\n"})
+    said = scaffold(calling, "check", "--only", "types")
+    assert (said.code, "extra.py:1:1: type-error" in said.out) == (1, True)
+    edit(calling / "scaffold.toml", 'uses = ["cart"]', 'uses = ["cart", "catalog"]')
+    assert scaffold(calling, "regen").code == 0
+    assert scaffold(calling, "check", "--only", "types").text == "nothing found\n"
+
+
 def known_to_mypy(root: Path) -> dict[str, float]:
     """What mypy knows of each module, and since when."""
     found: dict[str, float] = {}

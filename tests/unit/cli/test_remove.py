@@ -15,6 +15,7 @@ MINE = {
     GET: "from cart.app import Context\n# get: mine\n", f"{CART}/rules.py": "# rules: mine\n",
     "services/cart/deploy/extra.yaml": "mine\n", "services/cart/README.md": "# Cart\n\nSet CART_DATABASE_URL.\n",
 }  # fmt: skip
+GOLDEN_LAYER = Path(__file__).parents[2] / "golden/acl_layer"
 CALLER = "services/checkout/src/checkout/handlers/place_order.py"
 
 
@@ -238,3 +239,43 @@ def test_an_edited_generated_file_is_decided_first(shop: Path) -> None:
     said = scaffold(shop, "regen", "--rename", "stores.cart=basket", "--force", api)
     assert said.code == 0, said.text
     assert (shop / ".scaffold/attic/1-force-workspace" / api).read_bytes() == b"# mine\n"
+
+
+# layers
+
+
+@pytest.fixture
+def layered(shop: Path) -> Path:
+    """A workspace with a component `cart`, and a layer of the same name."""
+    write(shop, {"model.snapshot.json": (GOLDEN_LAYER / "model.snapshot.json").read_text(encoding="utf-8")})
+    models = ("--models", "basket.Basket", "--models", "basket.Line")
+    said = scaffold(shop, "new", "acl", "cart", "--orm", "django", *models)
+    assert said.code == 0, said.text
+    return shop
+
+
+def test_a_layer_goes_and_the_component_of_its_name_stays(layered: Path) -> None:
+    services = {path: data for path, data in contents(layered).items() if path.startswith("services/")}
+    said = scaffold(layered, "remove", "acl/cart", "--yes")
+    assert said.code == 0, said.text
+    assert "[acls.cart] in scaffold.toml" in said.out
+    assert not [path for path in contents(layered) if path.startswith("acl/")]
+    assert {p: d for p, d in contents(layered).items() if p.startswith("services/")} == services
+    text = (layered / "scaffold.toml").read_text(encoding="utf-8")
+    assert "[stores.cart]" in text and "[acls.cart]" not in text
+    assert scaffold(layered, "regen", "--check").code == 0
+
+
+def test_a_layer_without_its_table_is_named_so_that_the_component_stays(layered: Path) -> None:
+    text = (layered / "scaffold.toml").read_text(encoding="utf-8")
+    (layered / "scaffold.toml").write_text(text[: text.index("[acls.cart]")], encoding="utf-8")
+    assert "`scaffold remove acl/cart`" in scaffold(layered, "regen").text
+    assert scaffold(layered, "remove", "acl/cart", "--yes").code == 0
+    assert not [path for path in contents(layered) if path.startswith("acl/")]
+    assert [path for path in contents(layered) if path.startswith("services/cart/")]
+
+
+def test_the_name_alone_is_no_layer(layered: Path) -> None:
+    assert scaffold(layered, "remove", "cart", "--yes").code == 2, "checkout uses the component"
+    said = refused(layered, "remove", "acl/carts", "--yes")
+    assert "acl/cart" in said.text

@@ -240,6 +240,12 @@ REFUSED = [
         "take one of the two",
     ),
     (
+        ("--rename", "EmptyCart=ClearCart", "--no-rename", "CartService.EmptyCart"),
+        "CartService.EmptyCart is said to be renamed, and not to be",
+        "take one of the two",
+    ),
+    (("--no-rename", "CartService.GetCart"), "CartService.GetCart is still in the API", "take the option out"),
+    (
         ("--no-rename", "Zzz"),
         "there was no Zzz when",
         "gone are: CartService.EmptyCart",

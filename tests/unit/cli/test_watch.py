@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from scaffold.verbs.watch import _finished_first
 from tests.support import REPO, contents, scaffold
 
 CART_PROTO = "protos/shop/cart/v1/cart.proto"
@@ -183,3 +184,11 @@ def test_watching_does_what_the_protos_say_and_nothing_else(option: tuple[str, .
     said = scaffold(tmp_path, "regen", "--watch", *option)
     assert said.code == 2
     assert "leave the other options out" in said.err
+
+
+def test_ctrl_c_during_a_run_that_fails_ends_the_watching() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), _finished_first():
+        os.kill(os.getpid(), signal.SIGINT)
+        raise ValueError("what a run found")
+    assert signal.getsignal(signal.SIGINT) is before

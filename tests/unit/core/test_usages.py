@@ -43,6 +43,23 @@ def test_relative_imports_of_a_package() -> None:
     assert (2, "cart.handlers.get_cart.get_cart") in names(text, module="cart.handlers", path=path)
 
 
+def test_translators_name_the_type_that_they_make_and_its_fields() -> None:
+    text = """
+        from cart_acl.gen import port
+        from cart_acl.gen.translation import src, translator
+        ITEM = translator(
+            port.Item,
+            "basket.Line",
+            fields={
+                "product": src("sku"),
+                **MORE,
+            },
+        )
+        other(port.Item, fields={"product": 1})
+        """
+    assert names(text, "mapping") == [(4, "cart_acl.gen.port.Item"), (7, "cart_acl.gen.port.Item.product")]
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -112,7 +129,7 @@ def test_strings_that_could_be_names() -> None:
     assert names(text, "text") == [(1, "cart.handlers.get_cart"), (3, "quantity")]
 
 
-def test_functions_belong_to_their_module_or_to_the_base_of_their_class() -> None:
+def test_functions_belong_to_their_module_or_to_the_base_of_their_class_or_to_that() -> None:
     text = """
         from checkout.gen.clients import cart
         def get_cart(request): ...
@@ -122,7 +139,11 @@ def test_functions_belong_to_their_module_or_to_the_base_of_their_class() -> Non
         class Own:
             def get_cart(self): ...
         """
-    found = [(2, "cart.handlers.get_cart.get_cart"), (4, "checkout.gen.clients.cart.Client.get_cart")]
+    found = [
+        (2, "cart.handlers.get_cart.get_cart"),
+        (4, "checkout.gen.clients.cart.Client.get_cart"),
+        (7, "cart.handlers.get_cart.Own.get_cart"),
+    ]
     assert names(text, "def") == found
 
 
