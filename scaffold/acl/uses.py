@@ -173,18 +173,24 @@ class _Search:
 
     def by_code(self, source: Source) -> Iterator[tuple[int, str]]:
         """Lines that need something by an import, or by what an import has brought."""
+        return self._counted(source, self._by_imports(source))
+
+    def _counted(self, source: Source, found: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+        """What is found, but for what models that leave need of one another. The layer leaves before they do."""
+        leaving = self._leaving(source)
+        return ((line, what) for line, what in found if what == self._package or not _inside(line, leaving))
+
+    def _by_imports(self, source: Source) -> Iterator[tuple[int, str]]:
         leaving = self._leaving(source)
         modules: list[Import] = []
         for found in source.imports:
             whats = self._imported(found)
             if not whats:
                 modules.append(found)
-            elif not _is_only_inside(found, source, leaving):
-                yield from ((found.line, what) for what in whats if not _inside(found.line, leaving))
-        for line, what in self._through(source, modules):
-            if not _inside(line, leaving):
-                yield line, what
-        yield from self._beside(source, leaving)
+            elif self._package in whats or not _is_only_inside(found, source, leaving):
+                yield from ((found.line, what) for what in whats)
+        yield from self._through(source, modules)
+        yield from self._beside(source)
 
     def _imported(self, found: Import) -> set[str]:
         whats: set[str] = set()
@@ -210,12 +216,12 @@ class _Search:
                 if not is_looked_into:
                     yield from ((found.line, what) for what in self._by_module.get(target, ()))
 
-    def _beside(self, source: Source, leaving: Sequence[tuple[int, int]]) -> Iterator[tuple[int, str]]:
+    def _beside(self, source: Source) -> Iterator[tuple[int, str]]:
         """What stands in the module of the models itself, and needs no import."""
         here = [model for model in self._models if model.module in source.names]
         for read in source.reads:
             for model in here:
-                if read.name == _last(model.class_name) and not _inside(read.line, leaving):
+                if read.name == _last(model.class_name):
                     yield read.line, model.name
 
     def _leaving(self, source: Source) -> list[tuple[int, int]]:
@@ -242,12 +248,13 @@ class _Search:
 
     def by_text(self, source: Source) -> Iterator[tuple[int, str]]:
         """Lines with a text that names something: a dotted path, or what the ORM takes for a model."""
-        leaving = self._leaving(source)
         apps = {app for name in source.names for app in self._apps_of(name)}
-        for text in source.texts:
-            if not _inside(text.line, leaving):
-                by_orm = self._django(text, apps) if self._orm == "django" else self._sqlalchemy(text)
-                yield from ((text.line, what) for what in (*by_orm, *self._path(text)))
+        found = ((text.line, what) for text in source.texts for what in self._said(text, apps))
+        return self._counted(source, found)
+
+    def _said(self, text: Text, apps: set[str]) -> Iterator[str]:
+        yield from self._django(text, apps) if self._orm == "django" else self._sqlalchemy(text)
+        yield from self._path(text)
 
     def _path(self, text: Text) -> Iterator[str]:
         if text.kind != "plain":

@@ -161,6 +161,11 @@ def test_what_is_there_for_the_models_alone_goes_with_them(tmp_path: Path, text:
     assert found(tmp_path, text, "shop/basket/models.py") == [f"{line} basket.Line" for line in lines]
 
 
+def test_the_layer_goes_before_the_models_so_they_may_not_need_it(tmp_path: Path) -> None:
+    text = "from cart_acl import app\nclass Line:\n  app\n  def save(self):\n    from cart_acl import app\n"
+    assert found(tmp_path, text, "shop/basket/models.py") == ["1 cart_acl", "5 cart_acl"]
+
+
 def test_an_import_for_the_models_alone_goes_with_them(tmp_path: Path) -> None:
     other = Model("extra.Gift", "extra", "shop.extra.models", "Gift", "gift", own=True)
     snapshot = Snapshot(1, "django", models=(LINE, other))
