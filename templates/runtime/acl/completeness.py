@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .facts import Column, Field, Message, Model
-    from .translate import Place, Rule, Translation, Translator
+    from .translate import AnyTranslator, Place, Rule, Translation, Translator
 
 _NO_WORD = re.compile(r"[\W_]+")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
@@ -121,7 +121,7 @@ def _followed(path: str, model: Model, translation: Translation) -> Iterator[tup
         yield from _followed(rest, other, translation)
 
 
-def column_at(path: str, each: Translator[Any], translation: Translation) -> Column | None:
+def column_at(path: str, each: AnyTranslator, translation: Translation) -> Column | None:
     """The column at the end of a path; None where the path leaves the models that are known."""
     steps = [column for _, column in _resolved(path, each, translation)]
     return steps[-1] if steps and len(steps) == path.count(".") + 1 else None

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from .completeness import at_stake, called, column_at, namesake
 from .roundtrip import same
-from .samples import Row, Unknown, is_sampled, neighbours, other, read, read_directly, value_at, values, zero
+from .samples import Amount, Row, Unknown, is_sampled, neighbours, other, read, read_directly, value_at, values, zero
 from .translate import MISSING, Computed, Finding, Src, timezone
 
 if TYPE_CHECKING:
@@ -305,6 +305,8 @@ class _Function:
         for path, column in self.uses.items():
             if column.kind != "decimal" or column.choices:
                 continue
+            if any(getattr(value_at(one.row, path), "floated", False) for one in run.done):
+                yield self._finding("ACL006", f"has {path}, which goes through a float", _COMPARED)
             high, low = neighbours(column)
             pairs = [(self._with(one.row, path, high), self._with(one.row, path, low)) for one in run.done]
             pairs = [pair for pair in pairs if MISSING not in pair and _UNKNOWN not in pair]
@@ -382,6 +384,8 @@ def _changed(pairs: Sequence[tuple[Decimal, Any]]) -> str:
         context.prec = 100
         powers = set(range(10))
         for value, result in pairs:
+            if isinstance(value, Amount) and value.floated:
+                return f"is {result!r} where {value} was, and went through a float"
             if isinstance(result, float):
                 return f"is the float {result!r} where {value} was"
             if isinstance(result, int) and not isinstance(result, bool):

@@ -84,8 +84,9 @@ def _paired(rules: Mapping[str, Rule], model: Model, random_: random.Random) -> 
 def _may_be(rule: Rule, sent: object, before: object, after: object) -> bool:
     """Whether a column may come back so. A reason in ``lossy`` allows anything.
 
-    Of values that are paired with the same one, any may come back for any. NULL may come back in place of what the mapping says that NULL is sent as: somebody has said so. That 0 needs a reason
-    for that is for :mod:`.completeness` and :mod:`.forward`.
+    Of values that are paired with the same one, any may come back for any. NULL may come back in place of what the mapping
+    says that NULL is sent as: somebody has said so. That 0 needs a reason for that is for :mod:`.completeness` and
+    :mod:`.forward`.
     """
     if isinstance(rule, (Src, Computed)) and rule.lossy.strip():
         return True

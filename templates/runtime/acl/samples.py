@@ -6,7 +6,7 @@ import datetime
 import random
 import sys
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Mapping
+from typing import TYPE_CHECKING, Mapping
 from uuid import UUID
 
 from .translate import Translator
@@ -24,17 +24,27 @@ _ZONES = tuple(
 )
 
 
+class Amount(Decimal):
+    """A Decimal that notes whether somebody made a float of it: few digits survive that, the next column's may not."""
+
+    floated = False
+
+    def __float__(self) -> float:
+        self.floated = True
+        return super().__float__()
+
+
 def is_sampled(column: Column | None) -> bool:
     """Whether values of that column can be made up."""
     return column is not None and column.stored and column.kind not in _UNSAMPLED
 
 
-def values(column: Column) -> list[Any]:
+def values(column: Column) -> list[object]:
     """Values of a column, no two the same, NULL not among them: all of its choices, and its bounds."""
     if column.choices:
         return list(column.choices)
     random_ = random.Random(column.name)
-    found: list[Any] = [*_bounds(column)]
+    found: list[object] = [*_bounds(column)]
     for _ in range(VALUES):
         value = _some(column, random_)
         if value is not None and value not in found:
@@ -51,7 +61,7 @@ def neighbours(column: Column) -> tuple[Decimal, Decimal]:
     """The highest Decimal of a column, and the next below: not the same after a float, where there are digits enough."""
     places, digits = _scale(column)
     most = 10**digits - 1
-    return Decimal(most).scaleb(-places), Decimal(most - 1).scaleb(-places)
+    return Amount(Decimal(most).scaleb(-places)), Amount(Decimal(most - 1).scaleb(-places))
 
 
 def _bounds(column: Column) -> tuple[object, ...]:
@@ -183,7 +193,8 @@ def _float(column: Column, random_: random.Random) -> object:
 def _decimal(column: Column, random_: random.Random) -> object:
     places, digits = _scale(column)
     most = 10**digits - 1
-    return Decimal(random_.choice([0, 1, -1, most, -most, random_.randint(-most, most)])).scaleb(-places)
+    digits_ = random_.choice([0, 1, -1, most, -most, random_.randint(-most, most)])
+    return Amount(Decimal(digits_).scaleb(-places))
 
 
 def _scale(column: Column) -> tuple[int, int]:

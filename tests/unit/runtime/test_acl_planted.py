@@ -58,7 +58,7 @@ ROWS = Model(
         Column("points", "int", null=True, low=0, high=32767),
         Column("note", "text", null=True),
         Column("sent_at", "datetime", aware=False),
-        Column("total", "decimal"),
+        Column("total", "decimal", digits=10, places=2),
     ),
 )
 
@@ -289,7 +289,9 @@ FINE: Mapping[str, tuple[str, Callable[[], Rule]]] = {
     "computed money": ("total", lambda: computed(lambda r: money(r.total), uses=["total"], one_way=REASON)),
     "for people": ("total", lambda: src("total", to=lambda d: f"{d} EUR", one_way=REASON)),
     "several columns": (
-        "total", lambda: computed(lambda r: str(r.total * (-1 if r.points is None else r.points)), uses=["total", "points"], one_way=REASON),
+        "total",
+        lambda: computed(lambda r: str(r.total * (-1 if r.points is None else r.points)), uses=["total", "points"],
+                         one_way=REASON),
     ),
     "rounded, and said": ("total", lambda: src("total", to=lambda d: str(round(d)), lossy="whole euros will do")),
     "another amount": (
