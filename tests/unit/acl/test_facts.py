@@ -80,6 +80,13 @@ def test_bounds_are_those_of_the_fields() -> None:
     assert found["total"] == ColumnFacts("total", "other", stored=False)
 
 
+def test_choices_are_called_as_in_the_code_else_as_users_see_them() -> None:
+    named = [{"value": 1, "name": "OPEN", "label": "offen"}, {"value": 2, "label": "Shut"}, {"value": 3}]
+    found = columns(snapshot(column("a", choices=named), column("b", choices=[{"value": 1}])))
+    assert (found["a"].choices, found["a"].names) == ((1, 2, 3), ("OPEN", "Shut", ""))
+    assert found["b"].names == ()
+
+
 def test_a_model_that_the_snapshot_does_not_have() -> None:
     with pytest.raises(ScaffoldError) as caught:
         facts(parse(snapshot()), ["old.Rwo"], "here.json")
