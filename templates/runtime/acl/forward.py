@@ -13,6 +13,7 @@ from __future__ import annotations
 import datetime
 import random
 import re
+import reprlib
 from dataclasses import dataclass, fields
 from decimal import Decimal, InvalidOperation, localcontext
 from enum import Enum
@@ -33,6 +34,8 @@ ROWS = 60  # of each function of a row
 
 _COMPARED = 'let it arrive as it is, or say why not: lossy="…"'
 _UNKNOWN: Any = object()  # of a row that cannot be made up
+_SHORT = reprlib.Repr()
+_SHORT.maxstring, _SHORT.maxother = 60, 120
 _Z = re.compile("Z$")
 _EMPTY = ("", b"")  # what proto3 has for no text: NULL may be that
 
@@ -104,7 +107,7 @@ class _Source:
             return
         for value, arrived in pairs:
             if value not in _EMPTY and arrived == self.rule.null:
-                text = f"is {self.rule.null!r} where {value!r} was, and where NULL was"
+                text = f"is {_shown(self.rule.null)} where {_shown(value)} was, and where NULL was"
                 yield self._finding("ACL003", text, "let null= be what nothing else is, or say why: lossy=…")
                 return
 
@@ -117,7 +120,7 @@ class _Source:
             except Exception:
                 continue  # the round trip says so, with its traceback
             if not same(value, returned):
-                text = f"was {value!r}, is {arrived!r}, and comes back as {returned!r}"
+                text = f"was {_shown(value)}, is {_shown(arrived)}, and comes back as {_shown(returned)}"
                 yield self._finding(code, text, "let back= undo what to= does, or say why not: lossy=…")
                 return
 
@@ -126,13 +129,13 @@ class _Source:
         first = pairs[0]
         tells_null = self.column.null and isinstance(first[1], bool)  # whether there is a value, and no more
         if len(pairs) > 1 and not tells_null and all(arrived == first[1] for _, arrived in pairs):
-            text = f"is {first[1]!r} whatever the column has: nothing of it arrives"
+            text = f"is {_shown(first[1])} whatever the column has: nothing of it arrives"
             yield self._finding("ACL002", text, "drop the column, or say why: lossy=…")
             return
         if self.rule.returns or self.rule.one_way.strip():
             return
         if twins := _twins(pairs):
-            text = f"is {twins[2]!r} for {twins[0]!r} and for {twins[1]!r}: what differed is lost"
+            text = f"is {_shown(twins[2])} for {_shown(twins[0])} and for {_shown(twins[1])}: what differed is lost"
             yield self._finding("ACL002", text, "add back=, or say why there is none: one_way=…")
 
     def _finding(self, code: str, text: str, remedy: str) -> Finding:
@@ -249,7 +252,7 @@ class _Function:
             for field in fields(expected):
                 was, is_ = getattr(expected, field.name), getattr(one.result, field.name)
                 if was != is_:
-                    text = f"has {is_!r} as {field.name}, where the translator of that message has {was!r}"
+                    text = f"has {_shown(is_)} as {field.name}, where the translator of that message has {_shown(was)}"
                     code = self._code(maker, field.name)
                     return True, self._finding(code, text, "let the translator make it, or say why not: lossy=…")
         return bool(made), None
@@ -295,9 +298,9 @@ class _Function:
         if nought is not None and nothing == self._with(row, path, nought):
             others = [self._with(row, path, value) for value in values(column)]
             if any(result not in (nothing, MISSING, _UNKNOWN) for result in others):
-                return f"is {nothing!r} where {path} is NULL, as where it is {nought!r}"
+                return f"is {_shown(nothing)} where {path} is NULL, as where it is {_shown(nought)}"
         if self.target.presence and self.target.kind != "message" and len(self.rule.uses) == 1:
-            return f"is {nothing!r} where {path} is NULL, and could be absent"
+            return f"is {_shown(nothing)} where {path} is NULL, and could be absent"
         return ""
 
     def _digits(self, run: _Run) -> Iterator[Finding]:
@@ -329,6 +332,11 @@ class _Function:
         return Finding(code, f"{self.name} {text}", self.rule.where, remedy)
 
 
+def _shown(value: object) -> str:
+    """A value in a line: made-up text may be long."""
+    return _SHORT.repr(value)
+
+
 def _untried(code: str, rule: Src | Computed, path: str, name: str) -> Finding:
     text = f"{name} could not be tried: its function raises for all that {path} may be"
     return Finding(code, text, rule.where, "let it take what the column may hold")
@@ -352,7 +360,7 @@ def _renamed(value: object, result: object, column: Column, target: Field) -> st
     own = called(value, column)
     meant = namesake(own, target)
     if isinstance(result, Enum) and meant and result.name in target.values and result.name != meant:
-        return f"is {result.name} where {value!r} was, which is {own}"
+        return f"is {result.name} where {_shown(value)} was, which is {own}"
     return ""
 
 
@@ -364,9 +372,9 @@ def _moved(value: datetime.datetime, result: object, zone: datetime.tzinfo | Non
     expected = value if value.tzinfo is not None or zone is None else value.replace(tzinfo=zone)
     if arrived.tzinfo is None:
         lost = isinstance(result, datetime.datetime) or expected.tzinfo is not None
-        return f"is {result!r} where {value!r} was: without a time zone" if lost else ""
+        return f"is {_shown(result)} where {_shown(value)} was: without a time zone" if lost else ""
     if expected.tzinfo is not None and arrived != expected:
-        return f"is {result!r} where {value!r} was" + (f", in {zone}" if zone is not None else "")
+        return f"is {_shown(result)} where {_shown(value)} was" + (f", in {zone}" if zone is not None else "")
     return ""
 
 
@@ -385,16 +393,16 @@ def _changed(pairs: Sequence[tuple[Decimal, Any]]) -> str:
         powers = set(range(10))
         for value, result in pairs:
             if isinstance(value, Amount) and value.floated:
-                return f"is {result!r} where {value} was, and went through a float"
+                return f"is {_shown(result)} where {value} was, and went through a float"
             if isinstance(result, float):
-                return f"is the float {result!r} where {value} was"
+                return f"is the float {_shown(result)} where {value} was"
             if isinstance(result, int) and not isinstance(result, bool):
                 powers &= {power for power in powers if value.scaleb(power) == result}
                 arrived: Decimal | None = value if powers else Decimal(result)
             else:
                 arrived = _amount(result)
             if arrived is not None and arrived != value:
-                return f"is {result!r} where {value} was"
+                return f"is {_shown(result)} where {value} was"
     return ""
 
 

@@ -278,7 +278,7 @@ class Translator(Generic[T]):
         return getattr(self.target, "__name__", str(self.target))
 
     def prepare(self, message: Message) -> None:
-        """Make the functions that translate, from rules that have been checked."""
+        """Make the functions that translate, from rules that have been checked. Raises ``ZoneInfoNotFoundError``."""
         readers, writers = [], []
         for attribute, rule in self.rules.items():
             target = message.field(attribute)
@@ -289,6 +289,7 @@ class Translator(Generic[T]):
                 if (writer := _writer(rule, target)) is not None:
                     writers.append((attribute, writer))
             elif isinstance(rule, Computed):
+                timezone(rule.zone)
                 readers.append((attribute, rule.function))
                 if rule.back is not None:
                     writers.append((attribute, rule.back))
@@ -355,6 +356,7 @@ def _through(get: Callable[[Any], object], row: Any) -> object:
 
 
 def _conversion(rule: Src, target: Field, name: str) -> Callable[[Any], object]:
+    zone = timezone(rule.zone)
     if rule.values is not None:
         pairs = dict(rule.values)
 
@@ -367,7 +369,6 @@ def _conversion(rule: Src, target: Field, name: str) -> Callable[[Any], object]:
 
         return paired
     if target.kind == "timestamp" and rule.to is None:
-        zone = timezone(rule.zone)
 
         def zoned(value: Any) -> object:
             if value.tzinfo is not None:

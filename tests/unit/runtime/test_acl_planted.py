@@ -8,13 +8,16 @@ way back needs a reason, and whatever reason there is, the function is tried. Th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from runtime.acl.facts import Column, Field, Message, Model
 from runtime.acl.roundtrip import trips
 from runtime.acl.translate import Place, Rule, Translation, computed, const, drop, src, translator
@@ -203,9 +206,9 @@ class _Wire:
         return self.message
 
 
-def translation(rules: Mapping[str, Rule], *drops: str) -> Translation:
+def translation(rules: Mapping[str, Rule], *drops: str, model: Model = ROWS) -> Translation:
     said = [drop(*drops, reason="not the parcel's")] if drops else []
-    return Translation({Parcel: PARCEL}, (ROWS,), [translator(Parcel, ROWS.name, fields=rules, drops=said)], {}, PLACE)
+    return Translation({Parcel: PARCEL}, (model,), [translator(Parcel, ROWS.name, fields=rules, drops=said)], {}, PLACE)
 
 
 PLACE = Place(__file__, 1)
@@ -326,3 +329,121 @@ def test_what_says_enough_and_keeps_its_word_is_not_caught(name: str) -> None:
     field, make = FINE[name]
     drops = ["total"] if name == "constant" else []
     assert caught(translation({**RIGHT, field: make()}, *drops)) == ""
+
+
+# --- laws -----------------------------------------------------------------------------------------------------------
+
+zones = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+
+
+@given(zones, zones)
+def test_an_instant_is_the_one_of_the_zone_that_is_named_and_no_other(named: timezone, meant: timezone) -> None:
+    rule = src("sent_at", to=lambda d: d.replace(tzinfo=meant), zone=named, one_way=REASON)
+    assert caught(translation({**RIGHT, "sent": rule})) == ("" if named == meant else "ACL006, tried")
+
+
+@given(st.permutations(list(PAIRS.values())))
+def test_pairs_that_have_namesakes_are_those(pairs: list[State]) -> None:
+    crossed = dict(zip(PAIRS, pairs, strict=True)) != PAIRS
+    rules = [src("status", values=dict(zip(PAIRS, pairs, strict=True)))]
+    rules += [src("status", values=dict(zip(PAIRS, pairs, strict=True)), renamed="they say it so")]
+    assert [caught(translation({**RIGHT, "state": rule})) for rule in rules] == ["ACL004" if crossed else "", ""]
+
+
+@given(st.integers(0, 4), st.integers(0, 4))
+def test_minor_units_have_as_many_places_as_the_column(places: int, power: int) -> None:
+    columns = tuple(
+        Column("total", "decimal", digits=8, places=places) if c.name == "total" else c for c in ROWS.columns
+    )
+    rule = src("total", to=lambda d: int(d.scaleb(power)), one_way=REASON)
+    found = caught(translation({**RIGHT, "total": rule}, model=Model(ROWS.name, columns)))
+    assert found == ("" if power >= places else "ACL006, tried")
+
+
+@pytest.mark.parametrize(
+    ("column", "null", "code"),
+    [
+        (Column("points", "int", null=True), 0, "ACL003"),
+        (Column("points", "int", null=True, low=1, high=99), 0, ""),
+        (Column("points", "int", null=True, choices=(1, 2)), 0, ""),
+        (Column("points", "int", null=True, choices=(1, 2)), 2, "ACL003"),
+        (Column("points", "int", null=True), -1, ""),
+        (Column("points", "bool", null=True), False, "ACL003"),
+        (Column("points", "bool", null=True), True, "ACL003"),
+        (Column("points", "decimal", null=True), Decimal(0), "ACL003"),
+        (Column("points", "text", null=True), "", ""),
+        (Column("points", "int"), 0, ""),
+    ],
+    ids=str,
+)
+def test_what_a_row_may_have_is_no_null_without_a_reason(column: Column, null: object, code: str) -> None:
+    model = Model(ROWS.name, tuple(column if c.name == "points" else c for c in ROWS.columns))
+    for reason, expected in (("", code), ("there are none", "")):
+        assert caught(translation({**RIGHT, "points": src("points", null=null, lossy=reason)}, model=model)) == expected
+
+
+def test_values_that_the_model_does_not_name_are_those_of_the_table() -> None:
+    columns = (Column("status", "int", null=True), *ROWS.columns[1:])
+    values = {0: State.NEW, 3: State.SHIPPED, 4: State.CANCELLED, 7: State.NEW}
+    rule = src("status", values=values, null=State.UNSPECIFIED)
+    assert caught(translation({**RIGHT, "state": rule}, model=Model(ROWS.name, columns))) == ""
+
+
+def test_a_message_is_what_its_translator_makes_of_the_row() -> None:
+    """A function that gives the row on needs no reason; one that makes the message itself is compared with it."""
+    inner = translator(Parcel, ROWS.name, fields=RIGHT)
+    holder = Message("shop.v1.Holder", (Field("parcel", "parcel", "message", presence=True, message=PARCEL.name),))
+
+    def made(function: Callable[[Any], object]) -> list[str]:
+        uses = [column.name for column in ROWS.columns]
+        outer = translator(Holder, ROWS.name, fields={"parcel": computed(function, uses=uses)})
+        whole = Translation({Parcel: PARCEL, Holder: holder}, (ROWS,), [outer, inner], {}, PLACE)
+        return [f.code for f in whole.checked().tried()]
+
+    assert made(lambda row: inner(row) if row.note else None) == []
+    assert made(lambda row: replace(inner(row), sent=in_utc(row.sent_at))) == ["ACL006"]
+    assert made(lambda row: replace(inner(row), points=row.points or 7)) == ["ACL003"]
+    assert made(lambda row: replace(inner(row), total="0")) == ["ACL006"]
+
+
+@dataclass(frozen=True)
+class Holder:
+    parcel: Parcel | None = None
+
+
+def test_a_path_over_a_relation_is_tried_as_well() -> None:
+    product = Model("catalog.Product", (Column("price", "decimal", digits=20, places=2),))
+    model = Model(ROWS.name, (*ROWS.columns, Column("product", "relation", null=True, model=product.name)))
+
+    def found(rule: Rule) -> list[str]:
+        rules = {**RIGHT, "total": rule}
+        said = [drop("total", reason="the product's")]
+        made = Translation(
+            {Parcel: PARCEL}, (model, product), [translator(Parcel, ROWS.name, fields=rules, drops=said)], {}, PLACE
+        )
+        return [f.code for f in made.findings(TODAY)] or [f"{f.code}, tried" for f in made.checked().tried()]
+
+    uses = ["product.price"]
+    assert found(computed(lambda r: cents(r.product.price), uses=uses)) == ["ACL006"]
+    assert found(computed(lambda r: cents(r.product.price), uses=uses, one_way=REASON)) == ["ACL006, tried"]
+    assert found(computed(lambda r: str(r.product.price), uses=uses, one_way=REASON)) == []
+    assert found(src("product.price", null="", to=cents, back=Decimal)) == ["ACL006, tried"]
+
+
+def test_what_needs_more_than_columns_is_not_tried_and_what_refuses_everything_is_said() -> None:
+    def refuse(value: object) -> str:
+        raise ValueError(value)
+
+    def found(rule: Rule) -> str:
+        return caught(translation({**RIGHT, "total": rule}))
+
+    assert found(computed(lambda r: r.in_words(r.total), uses=["total"], one_way=REASON)) == ""
+    assert found(computed(lambda r: refuse(r.total), uses=["total"], one_way=REASON)) == "ACL006, tried"
+    assert found(src("total", to=refuse, one_way=REASON)) == "ACL006, tried"
+
+
+def test_the_round_trip_says_which_line() -> None:
+    made = planted("NULL to empty text", PLANTS["NULL to empty text"][1][-1]())  # type: ignore[misc]
+    made.checked()
+    rule = made.translators[0].rules["note"]
+    assert _lost(made).startswith(f"{rule.where}: shop.v1.Parcel: note was None, and came back as ''")
