@@ -392,7 +392,7 @@ def _computed(
             yield _no_zone(rule, path, name, "computed")
         elif column.kind == "decimal" and target.kind == "float" and not rule.lossy.strip():
             yield _through_float(rule, path, name, target, "computed")
-        elif not rule.returns and not _reason(rule) and not _is_made(target, path, each, translation):
+        elif not rule.returns and not _reason(rule) and not _is_made(target, path, column, each, translation):
             nullable = any(c.null and c.stored for _, c in _resolved(path, each, translation))
             code, what = ("ACL004", "goes into an enum") if target.kind == "enum" else at_stake(column, nullable)
             if code:
@@ -408,17 +408,19 @@ def at_stake(column: Column, nullable: bool = False) -> tuple[str, str]:
     return ("ACL003", "may be NULL") if nullable else ("", "")
 
 
-def _is_made(target: Field, path: str, each: Translator[Any], translation: Translation) -> bool:
-    """Whether a translator of the same rows makes the message, and accounts for the column: there it is checked.
+def _is_made(target: Field, path: str, column: Column, each: Translator[Any], translation: Translation) -> bool:
+    """Whether a translator makes the message, of the same rows or of the related one: there the columns are checked.
 
     That the function really gives the row to it, :mod:`.forward` sees.
     """
     for other in translation.translators:
         message = translation.messages.get(other.target)
-        if other is each or message is None:
+        if other is each or message is None or message.name != target.message:
             continue
-        if message.name == target.message and other.models[:1] == each.models[:1]:
-            return any(path == used for used, _ in _paths(other))
+        if other.models[:1] == (column.model,):
+            return True
+        if other.models[:1] == each.models[:1] and any(path == used for used, _ in _paths(other)):
+            return True
     return False
 
 

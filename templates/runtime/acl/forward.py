@@ -381,7 +381,7 @@ def _moved(value: datetime.datetime, result: object, zone: datetime.tzinfo | Non
 def _datetime_of(text: str) -> datetime.datetime | None:
     """A datetime in ISO 8601, as Python 3.9 reads it; None for other text, a date alone among it."""
     try:
-        return datetime.datetime.fromisoformat(_Z.sub("+00:00", text)) if len(text) > len("2027-03-31") else None
+        return datetime.datetime.fromisoformat(_Z.sub("+00:00", text)) if text[10:11] in ("T", " ") else None
     except ValueError:
         return None
 

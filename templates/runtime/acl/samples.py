@@ -40,7 +40,7 @@ def is_sampled(column: Column | None) -> bool:
 
 
 def values(column: Column) -> list[object]:
-    """Values of a column, no two the same, NULL not among them: all of its choices, and its bounds."""
+    """Values of a column, no two the same, NULL not among them: all of its choices; its bounds, and what is near to them."""
     if column.choices:
         return list(column.choices)
     random_ = random.Random(column.name)
@@ -67,6 +67,10 @@ def neighbours(column: Column) -> tuple[Decimal, Decimal]:
 def _bounds(column: Column) -> tuple[object, ...]:
     if column.kind == "decimal":
         return neighbours(column)
+    if column.kind == "text":
+        length = 400 if column.length is None else min(column.length, 400)
+        full = "x" * length
+        return tuple(dict.fromkeys(text[:length] for text in ("a b", "A b", "a b ", " a b", full, f"{full[1:]}y")))
     return (False, True) if column.kind == "bool" else ()
 
 

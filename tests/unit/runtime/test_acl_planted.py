@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from runtime.acl.completeness import namesake
 from runtime.acl.facts import Column, Field, Message, Model
 from runtime.acl.roundtrip import trips
 from runtime.acl.translate import Place, Rule, Translation, computed, const, drop, src, translator
@@ -331,6 +332,61 @@ def test_what_says_enough_and_keeps_its_word_is_not_caught(name: str) -> None:
     assert caught(translation({**RIGHT, field: make()}, *drops)) == ""
 
 
+# --- more of what is tried ------------------------------------------------------------------------------------------
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def signed(row: Any) -> int:
+    return -1 if row.points is None else row.points
+
+
+MORE: Mapping[str, tuple[str, Callable[[], Rule], str]] = {
+    "two texts become one": ("note", lambda: src("note", to=str.lower, null=""), "ACL002, tried"),
+    "and somebody says so": ("note", lambda: src("note", to=str.lower, null="", one_way="names have no case"), ""),
+    "0 arrives as NULL": (
+        "points", lambda: src("points", to=lambda n: n * 2, back=lambda n: n // 2, null=0), "ACL003, tried",
+    ),
+    "a pair that is none": ("note", lambda: src("note", to=str.upper, back=str.lower, null=""), "ACL002, tried"),
+    "NULL is a value that another is paired with": ("state", lambda: src("status", values=PAIRS, null=State.NEW), "ACL003"),
+    "digits of several columns": (
+        "total",
+        lambda: computed(lambda r: str(round(r.total / 1000) * signed(r)), uses=["total", "points"], one_way=REASON),
+        "ACL006, tried",
+    ),
+    "a float among several columns": (
+        "total",
+        lambda: computed(lambda r: f"{float(r.total):.2f} {signed(r)}", uses=["total", "points"], one_way=REASON),
+        "ACL006, tried",
+    ),
+    "no zone at all": ("sent", lambda: src("sent_at", to=lambda d: d, zone=BERLIN, one_way=REASON), "ACL006, tried"),
+    "money without cents": ("total", lambda: src("total", to=lambda d: Money(int(d), 0), one_way=REASON), "ACL006, tried"),
+    "NULL is an instant": (
+        "sent",
+        lambda: computed(lambda r: in_berlin(r.sent_at) if r.sent_at else EPOCH, uses=["sent_at"], zone=BERLIN,
+                         one_way=REASON),
+        "ACL003, tried",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MORE)
+def test_what_a_function_did_is_seen(name: str) -> None:
+    field, make, code = MORE[name]
+    nullable = {"status", "sent_at"}
+    model = Model(ROWS.name, tuple(replace(c, null=c.null or c.name in nullable) for c in ROWS.columns))
+    state = src("status", values=PAIRS, null=State.UNSPECIFIED)
+    assert caught(translation({**RIGHT, "state": state, field: make()}, model=model)) == code
+
+
+def test_what_a_rule_has_found_is_not_said_again() -> None:
+    made = planted("enum by number", computed(lambda r: by_number(r.status), uses=["status"]))
+    for each in made.translators:
+        each.prepare(PARCEL)
+    assert [finding.code for finding in made.findings()] == ["ACL004"]
+    assert made.tried() == ()
+
+
 # --- laws -----------------------------------------------------------------------------------------------------------
 
 zones = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -394,16 +450,54 @@ def test_a_message_is_what_its_translator_makes_of_the_row() -> None:
     inner = translator(Parcel, ROWS.name, fields=RIGHT)
     holder = Message("shop.v1.Holder", (Field("parcel", "parcel", "message", presence=True, message=PARCEL.name),))
 
-    def made(function: Callable[[Any], object]) -> list[str]:
-        uses = [column.name for column in ROWS.columns]
+    columns = tuple(column.name for column in ROWS.columns)
+
+    def made(function: Callable[[Any], object], uses: tuple[str, ...] = columns) -> list[str]:
         outer = translator(Holder, ROWS.name, fields={"parcel": computed(function, uses=uses)})
         whole = Translation({Parcel: PARCEL, Holder: holder}, (ROWS,), [outer, inner], {}, PLACE)
         return [f.code for f in whole.checked().tried()]
 
     assert made(lambda row: inner(row) if row.note else None) == []
+    assert made(lambda row: inner(row) if row.note else None, ("note",)) == []  # the others are the translator's
     assert made(lambda row: replace(inner(row), sent=in_utc(row.sent_at))) == ["ACL006"]
     assert made(lambda row: replace(inner(row), points=row.points or 7)) == ["ACL003"]
     assert made(lambda row: replace(inner(row), total="0")) == ["ACL006"]
+
+
+def test_the_message_of_a_related_row_is_its_translators() -> None:
+    inner = translator(Parcel, ROWS.name, fields=RIGHT)
+    holder = Message("shop.v1.Holder", (Field("parcel", "parcel", "message", presence=True, message=PARCEL.name),))
+    model = Model("parcels.Van", (Column("load", "relation", null=True, attribute="load_id", model=ROWS.name),))
+    rule = computed(lambda van: inner(van.load) if van.load else None, uses=["load"])
+    outer = translator(Holder, model.name, fields={"parcel": rule})
+    whole = Translation({Parcel: PARCEL, Holder: holder}, (ROWS, model), [outer, inner], {}, PLACE)
+    assert (whole.findings(TODAY), whole.checked().tried()) == ((), ())
+
+
+def test_values_may_have_the_prefix_of_their_enum() -> None:
+    names = ("STATE_UNSPECIFIED", "STATE_SHIPPED", "STATE_ON_HOLD")
+    target = Field("state", "state", "enum", values=names, unspecified=names[0])
+    for own, found in (("shipped", names[1]), ("On hold", names[2]), ("State-shipped", names[1]), ("versandt", "")):
+        assert namesake(own, target) == found
+
+
+@pytest.mark.parametrize(
+    ("arrives", "code"),
+    [
+        (lambda d: in_berlin(d).isoformat(), ""),
+        (lambda d: in_berlin(d).astimezone(UTC).isoformat().replace("+00:00", "Z"), ""),
+        (lambda d: in_utc(d).isoformat(), "ACL006, tried"),
+        (lambda d: d.isoformat(" "), "ACL006, tried"),
+        (lambda d: in_berlin(d).replace(microsecond=0).isoformat(), "ACL006, tried"),
+        (lambda d: d.strftime("%Y%m%d%H%M%S"), ""),
+        (lambda d: str(d.date()), ""),
+    ],
+)
+def test_a_time_in_text_is_compared_where_it_is_one(arrives: Callable[[datetime], str], code: str) -> None:
+    model = Model(ROWS.name, (*ROWS.columns, Column("closed_at", "datetime", aware=False)))
+    rule = src("closed_at", to=arrives, zone=BERLIN, one_way=REASON)
+    made = translation({**RIGHT, "total": rule}, "total", model=model)
+    assert caught(made) == code
 
 
 @dataclass(frozen=True)
