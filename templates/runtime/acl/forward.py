@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from .facts import Column, Field, Message, Model
-    from .translate import Translation, Translator
+    from .translate import Rule, Translation, Translator
 
 ROWS = 60  # of each function of a row
 
@@ -41,22 +41,23 @@ _EMPTY = ("", b"")  # what proto3 has for no text: NULL may be that
 
 
 def tried(translation: Translation) -> tuple[Finding, ...]:
-    """What is found, in the order of the lines: at most one finding for each column of a rule."""
+    """What is found in a translation that is ``checked()``, in the order of the lines: one of each code for a rule."""
     found: dict[tuple[object, ...], Finding] = {}
     for each in translation.translators:
         message = translation.messages.get(each.target)
-        for attribute, rule in each.rules.items() if message is not None else ():
-            target = message.field(attribute) if message is not None else None
-            if target is None or message is None:
-                continue
-            for finding in _of_rule(rule, target, message, each, translation):
+        if message is None:
+            continue
+        for attribute, rule in each.rules.items():
+            for finding in _of_rule(rule, message.field(attribute), message, each, translation):
                 found.setdefault((finding.where, finding.code, attribute), finding)
     return tuple(sorted(found.values(), key=lambda f: (f.where.path, f.where.line, f.code, f.message)))
 
 
 def _of_rule(
-    rule: object, target: Field, message: Message, each: Translator[Any], translation: Translation
+    rule: Rule, target: Field | None, message: Message, each: Translator[Any], translation: Translation
 ) -> Iterator[Finding]:
+    if target is None:
+        return
     name = f"{message.name}.{target.name}"
     if isinstance(rule, Src) and rule.to is not None and rule.values is None and not rule.lossy.strip():
         column = column_at(rule.column, each, translation)
@@ -88,7 +89,7 @@ class _Source:
             return
         yield from self._nulls(pairs)
         zone = timezone(self.rule.zone)
-        if difference := _difference(pairs, self.column, self.target, zone):
+        if difference := _difference(pairs, self.column, self.target, zone, self.rule.returns):
             yield self._finding(code or "ACL002", difference, _COMPARED)
         elif self.rule.back is not None:
             yield from self._returned(pairs, self.rule.back, code or "ACL002")
@@ -271,7 +272,7 @@ class _Function:
             first = path.partition(".")[0]
             rows = [(value_at(t.row, path), t.result) for t in run.done if first in read(t.row)]
             pairs = [(value, result) for value, result in rows if value is not None and result is not None]
-            if difference := _difference(pairs, column, self.target, zone):
+            if difference := _difference(pairs, column, self.target, zone, self.rule.returns):
                 yield self._finding(at_stake(column)[0] or "ACL002", f"of {path}, {difference}", _COMPARED)
 
     def _alone(self, path: str, column: Column) -> bool:
@@ -345,14 +346,19 @@ def _untried(code: str, rule: Src | Computed, path: str, name: str) -> Finding:
 # --- what arrived, and what it should be ----------------------------------------------------------------------------
 
 
-def _difference(pairs: Sequence[tuple[Any, Any]], column: Column, target: Field, zone: datetime.tzinfo | None) -> str:
-    """The first value that is another when it arrives, in words; empty where none is, or nobody can tell."""
+def _difference(
+    pairs: Sequence[tuple[Any, Any]], column: Column, target: Field, zone: datetime.tzinfo | None, returns: bool
+) -> str:
+    """The first value that is another when it arrives, in words; empty where none is, or nobody can tell.
+
+    An amount that ``returns`` may arrive in another unit: then it has to be the same when it is back.
+    """
     if column.choices and target.kind == "enum":
         return next(filter(None, (_renamed(value, result, column, target) for value, result in pairs)), "")
     if column.kind == "datetime":
         return next(filter(None, (_moved(value, result, zone) for value, result in pairs)), "")
     if column.kind == "decimal":
-        return _changed(pairs)
+        return _floated(pairs) or ("" if returns else _changed(pairs))
     return ""
 
 
@@ -386,16 +392,19 @@ def _datetime_of(text: str) -> datetime.datetime | None:
         return None
 
 
+def _floated(pairs: Sequence[tuple[Decimal, Any]]) -> str:
+    for value, result in pairs:
+        if isinstance(result, float) or (isinstance(value, Amount) and value.floated):
+            return f"is {_shown(result)} where {value} was, and went through a float"
+    return ""
+
+
 def _changed(pairs: Sequence[tuple[Decimal, Any]]) -> str:
     """Another amount: exact in text, and in units and nanos; in whole numbers, exact by one power of ten for all."""
     with localcontext() as context:
         context.prec = 100
         powers = set(range(10))
         for value, result in pairs:
-            if isinstance(value, Amount) and value.floated:
-                return f"is {_shown(result)} where {value} was, and went through a float"
-            if isinstance(result, float):
-                return f"is the float {_shown(result)} where {value} was"
             if isinstance(result, int) and not isinstance(result, bool):
                 powers &= {power for power in powers if value.scaleb(power) == result}
                 arrived: Decimal | None = value if powers else Decimal(result)

@@ -291,6 +291,7 @@ FINE: Mapping[str, tuple[str, Callable[[], Rule]]] = {
     "minor units": ("total", lambda: src("total", to=lambda d: int(d.scaleb(2)), one_way=REASON)),
     "money": ("total", lambda: src("total", to=money, one_way=REASON)),
     "computed money": ("total", lambda: computed(lambda r: money(r.total), uses=["total"], one_way=REASON)),
+    "another unit, and back": ("total", lambda: src("total", to=lambda d: str(d / 100), back=lambda t: Decimal(t) * 100)),
     "for people": ("total", lambda: src("total", to=lambda d: f"{d} EUR", one_way=REASON)),
     "several columns": (
         "total",
