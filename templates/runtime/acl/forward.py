@@ -127,11 +127,8 @@ class _Source:
 
     def _lost(self, pairs: Sequence[tuple[Any, Any]]) -> Iterator[Finding]:
         """Nothing of a column arrives; or, where nobody says why there is no way back, less than all of it."""
-        first = pairs[0]
-        tells_null = self.column.null and isinstance(first[1], bool)  # whether there is a value, and no more
-        if len(pairs) > 1 and not tells_null and all(arrived == first[1] for _, arrived in pairs):
-            text = f"is {_shown(first[1])} whatever the column has: nothing of it arrives"
-            yield self._finding("ACL002", text, "drop the column, or say why: lossy=…")
+        if _is_constant(pairs, self.column):
+            yield self._finding("ACL002", *_nothing_arrives(pairs, self.rule.column))
             return
         if self.rule.returns or self.rule.one_way.strip():
             return
@@ -141,6 +138,23 @@ class _Source:
 
     def _finding(self, code: str, text: str, remedy: str) -> Finding:
         return Finding(code, f"{self.name}, of {self.rule.column}, {text}", self.rule.where, remedy)
+
+
+def _is_constant(pairs: Sequence[tuple[Any, Any]], column: Column) -> bool:
+    """Whether all values arrive as the same.
+
+    Where the column has no choices, a question (is it "gold"?) or a table of some values may have the same answer for all
+    that were made up.
+    """
+    first, arrived = pairs[0]
+    if isinstance(arrived, (bool, Enum)) and not column.choices and column.kind != "bool":
+        return False
+    return any(value != first for value, _ in pairs) and all(result == arrived for _, result in pairs)
+
+
+def _nothing_arrives(pairs: Sequence[tuple[Any, Any]], path: str) -> tuple[str, str]:
+    text = f"is {_shown(pairs[0][1])} whatever {path} is: nothing of it arrives"
+    return text, "drop the column, or say why: lossy=…"
 
 
 def _twins(pairs: Sequence[tuple[Any, Any]]) -> tuple[object, object, object] | None:
@@ -199,6 +213,7 @@ class _Function:
         if not run.done:
             yield from self._never_done(run)
             return
+        yield from self._constant(run)
         is_made, finding = self._made_by_another(run)
         if finding is not None:
             yield finding
@@ -234,6 +249,13 @@ class _Function:
             if "." not in path and column.name not in run.reads:
                 text = f"says in uses= that it reads {path}, and reads it of no row: nothing of it arrives"
                 yield self._finding("ACL002", text, "read it, or drop the column instead; or lossy=…")
+
+    def _constant(self, run: _Run) -> Iterator[Finding]:
+        """Nothing of the only column arrives. Of several, a row may need a value that was not made up."""
+        for path, column in self.uses.items() if run.whole and run.done and len(self.rule.uses) == 1 else ():
+            pairs = [(value_at(one.row, path), one.result) for one in run.done]
+            if _is_constant(pairs, column):
+                yield self._finding("ACL002", *_nothing_arrives(pairs, path))
 
     def _never_done(self, run: _Run) -> Iterator[Finding]:
         for path, column in self.uses.items() if run.whole else ():

@@ -23,6 +23,8 @@ from runtime.acl.facts import Column, Field, Message, Model
 from runtime.acl.roundtrip import trips
 from runtime.acl.translate import Place, Rule, Translation, computed, const, drop, src, translator
 
+from scaffold.acl.facts import facts
+from scaffold.acl.snapshot import parse
 from tests.support import REPO
 from tests.unit.runtime.test_acl_translate import TODAY
 
@@ -322,6 +324,10 @@ FINE: Mapping[str, tuple[str, Callable[[], Rule]]] = {
     ),
     "constant": ("total", lambda: const("", reason="nothing is charged")),
     "a method": ("total", lambda: computed(lambda r: r.price_of_all(), uses=["total"], one_way=REASON)),
+    "a question": ("points", lambda: computed(lambda r: r.note == "gold", uses=["note"], one_way=REASON)),
+    "a method for some": (
+        "total", lambda: computed(lambda r: r.words() if r.total > 0 else "", uses=["total"], one_way=REASON),
+    ),
     "text one way": ("note", lambda: src("note", to=lambda n: f"notes/{n}", null="")),
 }  # fmt: skip
 
@@ -329,7 +335,7 @@ FINE: Mapping[str, tuple[str, Callable[[], Rule]]] = {
 @pytest.mark.parametrize("name", FINE)
 def test_what_says_enough_and_keeps_its_word_is_not_caught(name: str) -> None:
     field, make = FINE[name]
-    drops = ["total"] if name == "constant" else []
+    drops = {"constant": ["total"], "a question": ["points"]}.get(name, [])
     assert caught(translation({**RIGHT, field: make()}, *drops)) == ""
 
 
@@ -386,6 +392,36 @@ def test_what_a_rule_has_found_is_not_said_again() -> None:
         each.prepare(PARCEL)
     assert [finding.code for finding in made.findings()] == ["ACL004"]
     assert made.tried() == ()
+
+
+# --- in the models of the Django shop ------------------------------------------------------------------------------
+
+SHOP = REPO / "tests/monoliths/snapshots/django.json"
+
+# By mistake: the shop's model and column, the field, what a function makes of a value, and the code when it is tried.
+IN_THE_SHOP: Mapping[str, tuple[str, str, str, Callable[[Any], object], str]] = {
+    "enum by number": ("orders.Order", "status", "state", by_number, "ACL004"),
+    "NULL to 0": ("basket.Basket", "total", "points", lambda total: int((total or 0) * 100), "ACL003"),
+    "naive datetime": ("orders.Order", "placed_at", "sent", in_utc, "ACL006"),
+    "Decimal through float": ("orders.Order", "total", "total", cents, "ACL006"),
+    "field dropped": ("orders.Order", "number", "note", lambda number: "", "ACL002"),
+}
+
+
+@pytest.mark.parametrize("mistake", IN_THE_SHOP)
+@pytest.mark.parametrize("reason", ["", REASON])
+def test_a_mistake_in_the_shops_own_columns_is_caught(mistake: str, reason: str) -> None:
+    name, column, field, function, code = IN_THE_SHOP[mistake]
+    (shops,) = facts(parse(SHOP.read_text(encoding="utf-8")), [name], "django.json")
+    model = Model(name, tuple(Column(**vars(c)) for c in shops.columns))
+    message = Message("shop.v1.Parcel", tuple(f for f in PARCEL.fields if f.name == field))
+    rule = computed(lambda row: function(getattr(row, column)), uses=[column], zone=BERLIN, one_way=reason)
+    said = [drop(*(c.name for c in model.columns if c.stored and c.name != column), reason="not the parcel's")]
+    made = Translation(
+        {Parcel: message}, (model,), [translator(Parcel, name, fields={field: rule}, drops=said)], {}, PLACE
+    )
+    unsaid = {"field dropped": "ACL002, tried", "NULL to 0": "ACL006"}.get(mistake, code)
+    assert caught(made) == (f"{code}, tried" if reason else unsaid)
 
 
 # --- laws -----------------------------------------------------------------------------------------------------------
