@@ -467,6 +467,8 @@ class _Builder:
             arguments.append(pycode.strings("values=", [v.name for v in enum.values], indent=16))
             if unspecified(enum):
                 arguments.append(f"unspecified={pycode.literal(unspecified(enum))}")
+        if kind == "message":
+            arguments.append(f"message={pycode.literal(field.type_name)}")
         arguments.append(f"place={pycode.literal(f'{field.where.path}:{field.where.line}')}")
         return pycode.fit("Field(", tuple(arguments), "),", 12)[:-1]
 
@@ -527,6 +529,8 @@ def _column_facts(column: ColumnFacts) -> str:
         arguments.append(
             f"choices=({values[0]},)" if len(values) == 1 else pycode.exploded("choices=(", values, ")", 16)
         )
+    if column.names:
+        arguments.append(pycode.strings("names=", list(column.names), indent=16))
     arguments += ["aware=False"] * (not column.aware) + ["stored=False"] * (not column.stored)
     arguments += [
         f"{key}={pycode.literal(getattr(column, key))}" for key in ("attribute", "model") if getattr(column, key)
