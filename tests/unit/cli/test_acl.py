@@ -46,7 +46,22 @@ def test_a_copy_is_warned_about_and_fails_where_it_is_strict(workspace: Path) ->
 def test_a_designed_api_is_not_raised(workspace: Path) -> None:
     said = scaffold(workspace, "acl", "smell", "--strict", "stock")
     assert said.code == 0
-    assert "nothing found; a disguised copy would not be" in said.out
+    assert "nothing found; a copy in disguise would not have been" in said.out
+
+
+def test_the_api_of_a_layer_is_smelled_before_there_is_a_component(workspace: Path) -> None:
+    """A layer is often made first; then the API is still easy to change."""
+    toml = workspace / "scaffold.toml"
+    toml.write_text(toml.read_text().partition("\n[stores.")[0])
+    said = scaffold(workspace, "acl", "smell", "--strict")
+    assert said.code == 0
+    assert "nothing was compared, because no component and no layer has an API" in said.out
+    models = ("--orm", "django", "--models", "partner.StockRecord")
+    assert scaffold(workspace, "new", "acl", "old", *models, "--proto", "copied.proto").code == 0
+    for named in ((), ("old",), ("acl/old",)):
+        said = scaffold(workspace, "acl", "smell", "--strict", *named)
+        assert said.code == 1, said.text
+        assert "shop.copied.v1.StockRecord looks like partner.StockRecord" in said.out
 
 
 def test_for_programs(workspace: Path) -> None:
