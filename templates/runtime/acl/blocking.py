@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: How blocking code is called from async code: `asyncio.to_thread`, or asgiref's `sync_to_async` in Django.
+#: How blocking code is called from async code: `await run(function, *arguments)`, as `asyncio.to_thread` does it.
 Run = Callable[..., Awaitable[Any]]
 
 #: What is around each call, on the thread that runs it.

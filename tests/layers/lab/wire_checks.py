@@ -13,18 +13,18 @@ from types import SimpleNamespace
 # Python 3.9 starts programs by fork(2), and in a process that serves gRPC 1.60 then does, now and then, never come back.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
-import grpc  # noqa: E402
-import pytest  # noqa: E402
+import grpc
+import pytest
 
-from lab_acl.gen import port, wire  # noqa: E402
-from lab_acl.gen.remote import AsyncRemote, Remote  # noqa: E402
-from lab_acl.gen.runtime.acl.calls import current, idempotency_key  # noqa: E402
-from lab_acl.gen.runtime.acl.codec import UnsayableError  # noqa: E402
-from lab_acl.gen.runtime.acl.errors import ErrorMap, ErrorMapError, Pair  # noqa: E402
-from lab_acl.gen.runtime.acl.serving import surroundings  # noqa: E402
-from lab_acl.gen.runtime.common import errors  # noqa: E402
-from lab_acl.gen.runtime.common.messages import MalformedMessageError  # noqa: E402
-from lab_acl.gen.servicer import start  # noqa: E402
+from lab_acl.gen import port, wire
+from lab_acl.gen.remote import AsyncRemote, Remote
+from lab_acl.gen.runtime.acl.calls import current, idempotency_key
+from lab_acl.gen.runtime.acl.codec import UnsayableError
+from lab_acl.gen.runtime.acl.errors import ErrorMap, ErrorMapError, Pair
+from lab_acl.gen.runtime.acl.serving import surroundings
+from lab_acl.gen.runtime.common import errors
+from lab_acl.gen.runtime.common.messages import MalformedMessageError
+from lab_acl.gen.servicer import start
 
 UTC = datetime.timezone.utc
 PART = port.SamplePart("p", (port.SamplePartColour.GREEN, port.SamplePartColour.RED), port.Sample(name="inner"))
