@@ -165,6 +165,7 @@ class _Builder:
         files = [
             self._file(".importlinter", "acl/importlinter.j2", self._boundaries()),
             self._file("tests/contract/test_contract.py", "test_contract.py.j2", self._contract()),
+            self._file("tests/acl/test_errors.py", "acl/test_errors.py.j2", self._boundaries()),
             self._file("tests/acl/test_translators.py", "acl/test_translators.py.j2", self._boundaries()),
             *(self._file(f"src/{self._adapter.package}/{path}", template, view) for path, template, view in gen),
         ]
@@ -480,7 +481,7 @@ class _Builder:
 
     def _boundaries(self) -> AdapterBoundariesView:
         own = {m.module.split(".")[0] for m in self._models if m.module}
-        return AdapterBoundariesView(self._adapter.package, tuple(sorted(own | {*_ORMS})), _ORMS)
+        return AdapterBoundariesView(self._adapter.package, self._adapter.orm, tuple(sorted(own | {*_ORMS})), _ORMS)
 
     def _contract(self) -> TestView:
         return TestView(pycode.literal(self._adapter.name), pycode.literal(self._adapter.package), "store")
