@@ -324,7 +324,9 @@ class _Part:
         return Caller(name, found) if found else None
 
     def _mapped(self, difference: Difference, there: Lines) -> tuple[Line, ...]:
-        """The translators that do not know of a field or a value which came: to a layer, nothing is only added."""
+        """The lines of a layer that do not know of what came, since to a layer nothing is only added: translators, the port."""
+        if difference.what == "add" and difference.kind == "rpc":
+            return distinct(there.of_port(difference.after.rpartition(".")[0]))
         if difference.what != "add" or difference.kind not in ("field", "value"):
             return ()
         owner = difference.after.rpartition(".")[0]
@@ -449,6 +451,8 @@ class _Part:
                 yield from self._why_not(before)
             elif path:
                 yield f"{path} goes: it was never edited"
+        elif kind == "rpc" and what == "add" and self.part.unit.kind == "acl":
+            yield "it is to be written in Local, beside what stands there; until then it answers UNIMPLEMENTED"
         elif what in ("request", "response"):
             yield from self._other_fields(difference)
         elif kind == "service" and what == "reorder":

@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
 
 import pytest
@@ -108,8 +107,7 @@ def test_an_exception_that_is_defined_later_fails_the_generated_test(written: Gr
 @pytest.fixture(scope="module")
 def on_postgresql(written: Ground, postgresql: PostgreSQL) -> str:
     """The URL of a database of the shop's on PostgreSQL, as the shop reads it."""
-    parts = urlsplit(postgresql.create())
-    url = f"postgresql://postgres@/{parts.path[1:]}?host={parse_qs(parts.query)['host'][0]}"
+    url = postgresql.create_for("postgresql")
     migrated = written.run("-m", "django", "migrate", "-v", "0", SHOP_DATABASE_URL=url)
     assert migrated.returncode == 0, migrated.stderr
     return url
@@ -118,15 +116,8 @@ def on_postgresql(written: Ground, postgresql: PostgreSQL) -> str:
 @pytest.fixture(scope="module")
 def served(written: Ground, on_postgresql: str) -> Iterator[str]:
     """The address of the monolith, which serves the API from PostgreSQL."""
-    port = free_port()
-    environment = {**written.environment, "SHOP_DATABASE_URL": on_postgresql}
-    command = (str(written.python), "-m", "django", "serve_cart", "--port", str(port))
-    process = ServiceProcess(Launch("cart", command, written.root, environment, port))
-    try:
-        process.wait_healthy(60)
-        yield process.address
-    finally:
-        process.stop()
+    with written.served("-m", "django", "serve_cart", SHOP_DATABASE_URL=on_postgresql) as address:
+        yield address
 
 
 def verdicts(ground: Ground, against: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -104,6 +105,32 @@ def everything(root: Path) -> dict[str, bytes]:
         for f in root.rglob("*")
         if f.is_file() and "cache" not in f.parts
     }
+
+
+@pytest.mark.parametrize(
+    ("orm", "model", "said"),
+    [
+        ("django", "orders.SalesByProduct", ["model-unmanaged: orders.SalesByProduct reads sales_by_product"]),
+        ("django", "audit.Entry", ["model-generic-key: audit.Entry.target leads to any model"]),
+        ("django", "basket.Line", []),
+        (
+            "sqlalchemy",
+            "shop.store.carts.CartLine",
+            ["model-composite-key: a row of shop.store.carts.CartLine is known by cart_id, sku"],
+        ),
+        ("sqlalchemy", "shop.store.orders.SalesByProduct", ["model-unmanaged"]),
+    ],
+)
+def test_odd_models_are_worth_a_word(lab: Path, orm: str, model: str, said: list[str]) -> None:
+    """The models are those of the monoliths in the tests; the layer is made all the same."""
+    shop = "django" if orm == "django" else "flask"
+    shutil.copy(REPO / f"tests/monoliths/snapshots/{shop}.json", lab / "model.snapshot.json")
+    found = scaffold(lab, *COMMAND[:4], orm, *COMMAND[5:-1], model)
+    assert found.code == 0, found.text
+    warned = [line for line in found.text.splitlines() if ": warning: " in line]
+    assert len(warned) == len(said) and all(s in w for s, w in zip(said, warned, strict=True)), found.text
+    for line in warned:
+        assert re.match(r"shop/\S+\.py:\d+: warning: ", line)
 
 
 @pytest.mark.parametrize(
