@@ -400,10 +400,7 @@ class _Builder:
             (
                 f"if self.router.to_service({name}, {about}):",
                 f"    return await self._remote.{c.attribute}({request})",
-                pycode.fit(
-                    f"answer: {c.response} = await self._blocking.call(", (f"self._local.{c.attribute}", given), ")", 8
-                ),
-                "return answer",
+                pycode.fit("return await self._blocking.call(", (f"self._local.{c.attribute}", given), ")", 8),
             )
         )
 

@@ -37,10 +37,11 @@ class Blocking:
         self._run = run
         self._around = around
 
-    async def call(self, function: Callable[..., Any], *arguments: object) -> Any:
+    async def call(self, function: Callable[..., T], *arguments: object) -> T:
         """What a function returns."""
         run = self._run or (_in_django if _has_django() else asyncio.to_thread)
-        return await run(self._within, function, *arguments)
+        answer: T = await run(self._within, function, *arguments)
+        return answer
 
     async def iterate(self, function: Callable[..., Iterable[T]], *arguments: object) -> AsyncGenerator[T, None]:
         """What a function's iterable gives, item by item, from beginning to end on one thread: a cursor belongs to one."""
@@ -55,7 +56,7 @@ class Blocking:
             finally:
                 await run(opened.__exit__, *sys.exc_info())
 
-    def _within(self, function: Callable[..., Any], *arguments: object) -> Any:
+    def _within(self, function: Callable[..., T], *arguments: object) -> T:
         with self._entered():
             return function(*arguments)
 
