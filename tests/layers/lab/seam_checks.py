@@ -686,10 +686,13 @@ def test_a_child_asks_the_provider_itself():
 @needs_fork
 def test_a_fork_that_python_does_not_know_of_is_noticed(modes, monkeypatch):
     """Not uWSGI itself: its worker is one more process, which Python has not been told of."""
-    file = SeamFile(modes, wire.TABLE)
+    file, get = SeamFile(modes, wire.TABLE, seconds=0), wire.TABLE["GetSample"]
+    assert file.mode(get).name == "monolith"
     file._lock.acquire()
+    write(modes, 'mode = "service"')
+    assert file.mode(get).name == "monolith", "somebody else is at it"
     monkeypatch.setattr(forks, "_process", -1)
-    assert file.mode(wire.TABLE["GetSample"]).name == "monolith"
+    assert file.mode(get).name == "service"
 
 
 def test_modes_in_text():
