@@ -111,6 +111,7 @@ def _column(column: Column, relation: Relation | None) -> ColumnFacts:
         kind=_KINDS.get(column.type, column.type),
         null=column.null,
         choices=tuple(choice.value for choice in column.choices),
+        names=_names(column),
         aware=column.aware is not False,
         low=low,
         high=high,
@@ -118,6 +119,12 @@ def _column(column: Column, relation: Relation | None) -> ColumnFacts:
         places=column.decimal_places,
         length=column.max_length,
     )
+
+
+def _names(column: Column) -> tuple[str, ...]:
+    """What the monolith calls the choices: in its code, else to its users; nothing where that is nowhere."""
+    names = tuple(choice.name or choice.label for choice in column.choices)
+    return names if any(names) else ()
 
 
 def _bounds(column: Column) -> tuple[int | None, int | None]:

@@ -135,7 +135,7 @@ class Workspace:
     def _bytes(self, path: str) -> bytes | None:
         file = f"{self.root}/{path}"  # there are thousands of them, and pathlib takes twice as long
         try:
-            if os.path.islink(file) and self._leads_out(Path(file)):  # noqa: PTH114
+            if os.path.islink(file) and self.leads_out(path):  # noqa: PTH114
                 # What is outside is not read: of a link that leads there, the bytes are where it points.
                 return os.fsencode(Path(file).readlink())
             with open(file, "rb") as stream:  # noqa: PTH123
@@ -145,8 +145,9 @@ class Workspace:
         except OSError as error:
             raise ScaffoldError(_refused(path, error, "read")) from error
 
-    def _leads_out(self, link: Path) -> bool:
-        return not link.resolve().is_relative_to(self.root.resolve())
+    def leads_out(self, path: str) -> bool:
+        """Whether what is at a path is outside of the workspace: its bytes are then where the link leads."""
+        return not (self.root / path).resolve().is_relative_to(self.root.resolve())
 
     def _outside(self, paths: Iterable[str]) -> list[Diagnostic]:
         """A diagnostic for each folder on the way to a path that is a link to somewhere else."""
@@ -155,7 +156,7 @@ class Workspace:
         def leads_out(folder: Path) -> bool:
             if folder not in seen:
                 out = leads_out(folder.parent)
-                seen[folder] = out or (folder.is_symlink() and self._leads_out(folder))
+                seen[folder] = out or (folder.is_symlink() and self.leads_out(folder.relative_to(self.root).as_posix()))
             return seen[folder]
 
         for folder in {path.rpartition("/")[0] for path in paths}:

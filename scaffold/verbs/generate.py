@@ -215,7 +215,7 @@ def plan_of(
     ScaffoldError.raise_if(_conflicts(snapshot, "" if wishes.keep_handlers else wishes.vacate))
     plan = make_plan(what.artifacts, snapshot, what.notes, wishes=wishes, moves=moves, made=made)
     plan = replace(plan, notes=(*plan.notes, *_left_behind(plan, what.settings), *_markers(plan, snapshot)))
-    ScaffoldError.raise_if(_not_python(plan, snapshot, strict=not what.settings.python.interpreter))
+    ScaffoldError.raise_if(_not_python(plan, snapshot, workspace, strict=not what.settings.python.interpreter))
     if all(c.action in ("keep", "create") for c in plan.changes) and not (wishes.renames or wishes.no_renames):
         return plan
     from scaffold.verbs.evolution import evolution  # only where something is there that was made of another API
@@ -285,8 +285,8 @@ def _markers(plan: Plan, snapshot: Snapshot) -> Iterator[Diagnostic]:
             yield found
 
 
-def _not_python(plan: Plan, snapshot: Snapshot, *, strict: bool) -> Iterator[Diagnostic]:
-    """Handlers with code of the user's that nobody could import.
+def _not_python(plan: Plan, snapshot: Snapshot, workspace: Workspace, *, strict: bool) -> Iterator[Diagnostic]:
+    """Handlers with code of the user's that nobody could import; of one that is a link out of the workspace, nothing is known.
 
     Not ``strict``: services run in another Python than this one, which may know more; no Python knows a merge's markers.
     """
@@ -299,7 +299,7 @@ def _not_python(plan: Plan, snapshot: Snapshot, *, strict: bool) -> Iterator[Dia
             and stamp.of(content) is not stamp.Mark.INTACT
         ):
             found = usages.problem(change.path, content)
-            if found and (strict or found.slug == "merge-marker"):
+            if found and (strict or found.slug == "merge-marker") and not workspace.leads_out(change.path):
                 yield found
 
 
