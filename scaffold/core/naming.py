@@ -116,3 +116,9 @@ def package_problem(package: str) -> str | None:
 def environment(name: str) -> str:
     """The prefix of a component's environment variables: ``cart`` → ``CART``."""
     return name.upper()
+
+
+def spellings(component: str, variable: str) -> tuple[str, ...]:
+    """The names under which a service looks for a setting: its own prefix wins, and ``_FILE`` names a file with it."""
+    prefixed = f"{environment(component)}_{variable}"
+    return (variable, f"{variable}_FILE", prefixed, f"{prefixed}_FILE")

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal, NoReturn, Self
 
 from scaffold.core.diagnostics import Diagnostic, ScaffoldError
-from scaffold.core.naming import environment
+from scaffold.core.naming import environment, spellings
 from scaffold.run import require_extra, spans
 from scaffold.shell.services import HOST, Launch, ServiceProcess, free_port, stop_all, wait_all_healthy
 
@@ -308,7 +308,7 @@ class _Environments:
     def of(self, item: Launchable) -> dict[str, str]:
         """Everything that the process gets."""
         own = self._of_vendor(item) if item.kind == "vendor" else self._of_component(item)
-        hidden = {name for variable in own for name in _spellings(item, variable)}
+        hidden = {name for variable in own for name in spellings(item.name, variable)}
         if self.receiver:
             hidden |= {name for name in self.environ if name.startswith("OTEL_EXPORTER_OTLP_")}
         inherited = {name: value for name, value in self.environ.items() if name not in hidden}
@@ -364,13 +364,7 @@ class _Environments:
         } | {name: value for name, value in defaults.items() if name not in self.environ}
 
     def _given(self, item: Launchable, variable: str) -> bool:
-        return any(self.environ.get(name) for name in _spellings(item, variable))
-
-
-def _spellings(item: Launchable, variable: str) -> tuple[str, ...]:
-    """The names under which a service looks for a setting: its own prefix wins, and ``_FILE`` names a file with it."""
-    prefixed = f"{environment(item.name)}_{variable}"
-    return (variable, f"{variable}_FILE", prefixed, f"{prefixed}_FILE")
+        return any(self.environ.get(name) for name in spellings(item.name, variable))
 
 
 def _launch(item: Launchable, root: Path, interpreter: str, environments: _Environments) -> Launch:
