@@ -371,7 +371,7 @@ def notes(settings: Settings, path: str = FILE, text: str = "") -> tuple[Diagnos
             f'"{name}" calls the process "{used}": each hop adds latency and a way to fail',
             places.find("processes", name, "uses"),
             "keep it if it is meant; steps that always go together belong in one process",
-            Severity.WARNING,
+            Severity.NOTE,
         )
         for name, process in settings.processes.items()
         for used in process.uses
