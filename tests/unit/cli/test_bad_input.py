@@ -310,7 +310,7 @@ def test_a_path_that_refuses_the_write(prepare: Callable[[Path], tuple[str, ...]
     ), said.err
 
 
-@pytest.mark.parametrize("case", ["new", "update", "delete", "state"])
+@pytest.mark.parametrize("case", ["new", "update", "delete", "state", "up"])
 def test_a_folder_that_refuses_the_write(case: str, shop: Path) -> None:
     """As somebody to whom modes matter, and in a process of its own: root gives up its power to override them."""
     locked = {
@@ -318,8 +318,11 @@ def test_a_folder_that_refuses_the_write(case: str, shop: Path) -> None:
         "update": shop / "services/cart/src/cart/gen/messages",
         "delete": shop / "services/cart/src/cart/handlers",
         "state": shop / ".scaffold",
+        "up": shop / ".scaffold/cache",
     }[case]
-    arguments = ("new", "store", "late") if case in ("new", "state") else ("regen",)
+    arguments = {"new": ("new", "store", "late"), "state": ("new", "store", "late"), "up": ("up",)}.get(
+        case, ("regen",)
+    )
     if case == "update":
         edit(shop / CART_PROTO, "message Cart {", "// Changed.\nmessage Cart {")
     if case == "delete":
