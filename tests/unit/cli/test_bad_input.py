@@ -93,6 +93,13 @@ def test_a_missing_import(shop: Path) -> None:
     assert said.err.count("help:") == 1, "one mistake, one complaint"
 
 
+def test_a_missing_import_of_what_is_installed(shop: Path) -> None:
+    edit(shop / CART_PROTO, "package shop.cart.v1;", 'package shop.cart.v1;\nimport "google/type/mony.proto";')
+    said = refused(shop, "regen")
+    remedy = 'did you mean "google/type/money.proto"?'
+    expect(said, f"{CART_PROTO}:4:1", "missing-import", '"google/type/mony.proto" is not under any root', remedy)
+
+
 def test_an_import_that_is_broken_is_said_where_it_is(shop: Path) -> None:
     edit(shop / CART_PROTO, "package shop.cart.v1;", 'package shop.cart.v1;\nimport "shop/catalog/v1/catalog.proto";')
     edit(shop / CART_PROTO, "string id = 1;", "shop.catalog.v1.LookRequest id = 1;")
@@ -129,6 +136,13 @@ def test_a_service_that_is_not_in_the_file(shop: Path) -> None:
     message = 'no service "shop.cart.v1.CartService" in shop/cart/v1/cart.proto'
     remedy = 'if it is "shop.cart.v1.BasketService" now, write that in its place: its handlers stay where they are'
     expect(refused(shop, "regen"), "scaffold.toml:13:1", "unknown-service", message, remedy)
+
+
+def test_a_service_without_its_package(shop: Path) -> None:
+    """It is not taken for the service of that name in a package, which would be looked for in the file it is in."""
+    said = refused(shop, "new", "store", "two", "--proto", "shop/cart/v1/cart.proto", "--service", "CartService")
+    message = 'no service "CartService" in shop/cart/v1/cart.proto'
+    expect(said, "scaffold.toml", "unknown-service", message, 'did you mean "shop.cart.v1.CartService"?')
 
 
 def test_a_proto_without_a_service(shop: Path) -> None:
