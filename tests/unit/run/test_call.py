@@ -59,6 +59,7 @@ message Cart {
   bytes blob = 15;
   double weight = 16;
   repeated State states = 17;
+  Cart inner = 18;
 }
 """
 
@@ -227,6 +228,13 @@ def test_words(server: Server, files: Files, words: list[str], expected: dict[st
         (["gift=yes"], "bad-request", ['gift: "yes" is not true or false']),
         (["item=p"], "bad-request", ["item is a demo.v1.Item", "item.product=…", "item={…}"]),
         (["items.product=p"], "bad-request", ["items is a list", "items=…"]),
+        (["inner.items.product=p"], "bad-request", ["inner.items is a list", "JSON, inner.items=…"]),
+        (["inner.shelves.a.product=p"], "bad-request", ["demo.v1.Item in a map", "JSON, inner.shelves.KEY={…}"]),
+        (
+            ["name=a", '{"name": "a"}'],
+            "bad-request",
+            ["is not of the form key=value", "one piece of JSON and nothing else"],
+        ),
         (["name.x=p"], "bad-request", ["name is no message with fields"]),
         (["create_time=yesterday"], "bad-request", ["create_time"]),
         (["item.quantity=many"], "bad-request", ["many"]),
