@@ -288,7 +288,7 @@ def test_init_into_something(tmp_path: Path) -> None:
 def test_init_below_a_file(tmp_path: Path) -> None:
     write(tmp_path, {"file": "a"})
     said = refused(tmp_path, "init", "file/shop")
-    assert re.search(r"cannot-be-written: .+\n  help: .+", said.err), said.err
+    assert re.match(r"file/shop/\S+: cannot-be-written: .+\n  help: .+", said.err), said.err
 
 
 def test_init_into_a_new_repository(tmp_path: Path) -> None:
