@@ -594,8 +594,9 @@ def name_problems(name: str, package: str, where: Location | None = None) -> Ite
     """Why a component cannot be called this, or imported by this name; external ones are not imported: an empty name."""
     problem = naming.component_problem(name)
     if problem:
-        suggestion = naming.snake(re.sub(r"\W+", "_", name))
-        remedy = f'try "{suggestion}"' if not naming.component_problem(suggestion) else "choose another name"
+        suggestion = naming.snake(re.sub(r"\W+", "_", name)) if re.search(r"[^\W_]", name) else ""
+        possible = not naming.component_problem(suggestion) and not naming.package_problem(suggestion)
+        remedy = f'try "{suggestion}"' if possible else "choose another name"
         yield Diagnostic("invalid-name", f'"{name}": {problem}', where, remedy)
         return
     problem = naming.package_problem(package) if package else ""

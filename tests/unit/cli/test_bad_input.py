@@ -203,11 +203,16 @@ def test_a_proto_can_be_named_in_every_way(shop: Path) -> None:
         ("email", "", "name-shadows", "standard library's module `email`", "shop_{name}"),
         ("grpc", "", "name-shadows", "the package `grpc`", "shop_{name}"),
         ("pydantic", "", "name-shadows", "the package `pydantic`", "shop_{name}"),
+        ("packaging", "", "name-shadows", "the package `packaging`", "shop_{name}"),
+        ("Logging", "", "invalid-name", '"Logging"', "choose another name"),
+        ("", "", "invalid-name", '""', "choose another name"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("kind", ["store", "process"])
 def test_names(kind: str, name: str, place: str, slug: str, message: str, remedy: str, shop: Path) -> None:
-    expect(refused(shop, "new", kind, name), place, slug, message, remedy)
+    said = refused(shop, "new", kind, name)
+    expect(said, place, slug, message, remedy)
+    assert said.err.count("help:") == 1, "one mistake, one complaint"
 
 
 def test_a_folder_that_is_taken(shop: Path) -> None:
