@@ -63,6 +63,20 @@ class Tested:
     undecided: tuple[str, ...] = ()
 
 
+def require_extra() -> None:
+    """Make sure that what the suites need is installed; raises ScaffoldError ``extra-missing`` if it is not."""
+    missing = [name for name in _NEEDED if not _found(name)]
+    if missing:
+        raise ScaffoldError(
+            Diagnostic(
+                "extra-missing",
+                f"the contract suite needs packages that are not installed here: {', '.join(missing)}",
+                None,
+                "pip install 'apifirst-scaffold[test]'",
+            )
+        )
+
+
 def test(
     start: Path,
     names: Sequence[str] = (),
@@ -82,16 +96,7 @@ def test(
     printed: it is told the number of checks that have been carried out.
     """
     workspace, settings = open_workspace(start)
-    missing = [name for name in _NEEDED if not _found(name)]
-    if missing:
-        raise ScaffoldError(
-            Diagnostic(
-                "extra-missing",
-                f"the contract suite needs packages that are not installed here: {', '.join(missing)}",
-                None,
-                "pip install 'apifirst-scaffold[test]'",
-            )
-        )
+    require_extra()
     if junit_file is not None and not junit_file.parent.is_dir():
         raise ScaffoldError(
             _no_report(junit_file, "no such file or directory")
