@@ -57,6 +57,10 @@ class PostgreSQL:
         self.execute(f"CREATE DATABASE {name} STRATEGY file_copy")
         return self.url(name)
 
+    def create_for(self, scheme: str) -> str:
+        """Make an empty database; its URL as psycopg2 and its users read it."""
+        return f"{scheme}://postgres@/{database_of(self.create())}?host={self._folder}"
+
     def drop(self, url: str) -> None:
         """Remove a database, whoever is connected to it."""
         self.execute(f"DROP DATABASE {database_of(url)} WITH (FORCE)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
+from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError, Severity
 from scaffold.core.facts import ColumnFacts, ModelFacts
 
 if TYPE_CHECKING:
@@ -24,6 +24,48 @@ def facts(snapshot: Snapshot, names: Sequence[str], shown: str) -> tuple[ModelFa
     """The named models. Raises ScaffoldError for those that the snapshot does not have; ``shown`` is its path."""
     ScaffoldError.raise_if(_missing(name, snapshot, shown) for name in names if name not in snapshot.model_by_name)
     return tuple(_model(snapshot.model_by_name[name]) for name in dict.fromkeys(names))
+
+
+def remarks(snapshot: Snapshot, names: Sequence[str]) -> Iterator[Diagnostic]:
+    """What is worth a word before somebody maps these models: rows that cannot be written, keys that are no id."""
+    for model in (snapshot.model_by_name[name] for name in dict.fromkeys(names)):
+        if not model.managed:
+            yield _unmanaged(model)
+        if len(model.key) > 1:
+            yield _composite_key(model)
+        yield from (_generic_key(model, relation) for relation in model.relations if relation.kind == "generic")
+
+
+def _unmanaged(model: Model) -> Diagnostic:
+    return Diagnostic(
+        "model-unmanaged",
+        f"{model.name} reads {model.table}, which the ORM does not make: a view, or somebody else's table",
+        model.at,
+        "map it one way, for what is read, and write through the models beneath it; what is NULL there is only what "
+        "the model says, so ask the database",
+        Severity.WARNING,
+    )
+
+
+def _composite_key(model: Model) -> Diagnostic:
+    return Diagnostic(
+        "model-composite-key",
+        f"a row of {model.name} is known by {', '.join(model.key)} together",
+        model.at,
+        "give it a name of the API's own that has a segment for each of them, or one id and a table of which is which",
+        Severity.WARNING,
+    )
+
+
+def _generic_key(model: Model, relation: Relation) -> Diagnostic:
+    return Diagnostic(
+        "model-generic-key",
+        f"{model.name}.{relation.name} leads to any model ({', '.join(relation.columns)})",
+        model.at,
+        "say in the API which kinds there are, as a oneof or one resource name each, and map the kind by the model's "
+        "name: its number is another one in each database",
+        Severity.WARNING,
+    )
 
 
 def _missing(name: str, snapshot: Snapshot, shown: str) -> Diagnostic:
@@ -69,6 +111,7 @@ def _column(column: Column, relation: Relation | None) -> ColumnFacts:
         kind=_KINDS.get(column.type, column.type),
         null=column.null,
         choices=tuple(choice.value for choice in column.choices),
+        names=_names(column),
         aware=column.aware is not False,
         low=low,
         high=high,
@@ -76,6 +119,12 @@ def _column(column: Column, relation: Relation | None) -> ColumnFacts:
         places=column.decimal_places,
         length=column.max_length,
     )
+
+
+def _names(column: Column) -> tuple[str, ...]:
+    """What the monolith calls the choices: in its code, else to its users; nothing where that is nowhere."""
+    names = tuple(choice.name or choice.label for choice in column.choices)
+    return names if any(names) else ()
 
 
 def _bounds(column: Column) -> tuple[int | None, int | None]:

@@ -110,7 +110,7 @@ def acl(
     console.say(f"  {adapter.root}/local.py   yours: the port over the monolith's own code")
     console.say(f"  {adapter.root}/errors.py, app.py, seam.toml   yours: exceptions, hooks, who answers")
     console.say(f"  {adapter.root}/gen/, tests/acl/, .importlinter   generated ({generated} files): never edit them")
-    console.show_diagnostics(created.plan.notes)
+    console.show_diagnostics((*created.plan.notes, *created.remarks))
     console.say()
     console.say("Next:")
     console.say(f"  scaffold acl check {adapter.name}")

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 # What the generated modules themselves are called by, besides the port.
 _TAKEN = frozenset(
     "Any AsyncIterable AsyncIterator AsyncRemote AsyncSeam Awaitable Callable Enum ErrorMap Flags HandlerPending Headers "
-    "Iterable Iterator Local Mapping Optional Path Protocol Remote Router Run Seam SeamFile TABLE CODEC Union asyncio "
+    "Iterable Iterator Local Mapping Optional Path Pinned Protocol Remote Router Run Seam SeamFile TABLE CODEC Union asyncio "
     "dataclass datetime flags grpc bool bytes dict float int object str tuple".split()
 )
 
@@ -359,6 +359,7 @@ class _Builder:
                     "modes: Union[Flags, Path, str]",
                     "*",
                     'salt: str = ""',
+                    "pinned: Optional[Pinned] = None",
                 ),
                 ") -> None:",
                 4,
@@ -371,6 +372,7 @@ class _Builder:
                 *([pycode.statement("collections.abc", sorted(self._streams()), 4), ""] if self._streams() else []),
                 self._from_port(self._port),
                 "from .remote import AsyncRemote, Remote",
+                "from .runtime.acl.pins import Pinned",
             ),
             methods=tuple(self._method(c, body(c)) for c in self._calls),
             async_methods=tuple(self._async_method(c, self._async_route(c)) for c in self._calls),
@@ -386,7 +388,7 @@ class _Builder:
         if c.method.server_streaming:
             return pad.join(
                 (
-                    f"if self.router.to_service({name}, {about}):",
+                    f"if await self._to_service({name}, {about}):",
                     f"    async for answer in self._remote.{c.attribute}({request}):",
                     "        yield answer",
                     "    return",
@@ -397,7 +399,7 @@ class _Builder:
             )
         return pad.join(
             (
-                f"if self.router.to_service({name}, {about}):",
+                f"if await self._to_service({name}, {about}):",
                 f"    return await self._remote.{c.attribute}({request})",
                 pycode.fit(f"answer: {c.response} = await self._run(", (f"self._local.{c.attribute}", given), ")", 8),
                 "return answer",
@@ -465,6 +467,8 @@ class _Builder:
             arguments.append(pycode.strings("values=", [v.name for v in enum.values], indent=16))
             if unspecified(enum):
                 arguments.append(f"unspecified={pycode.literal(unspecified(enum))}")
+        if kind == "message":
+            arguments.append(f"message={pycode.literal(field.type_name)}")
         arguments.append(f"place={pycode.literal(f'{field.where.path}:{field.where.line}')}")
         return pycode.fit("Field(", tuple(arguments), "),", 12)[:-1]
 
@@ -525,6 +529,8 @@ def _column_facts(column: ColumnFacts) -> str:
         arguments.append(
             f"choices=({values[0]},)" if len(values) == 1 else pycode.exploded("choices=(", values, ")", 16)
         )
+    if column.names:
+        arguments.append(pycode.strings("names=", list(column.names), indent=16))
     arguments += ["aware=False"] * (not column.aware) + ["stored=False"] * (not column.stored)
     arguments += [
         f"{key}={pycode.literal(getattr(column, key))}" for key in ("attribute", "model") if getattr(column, key)

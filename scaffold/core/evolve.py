@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from scaffold.core import shapes
+from scaffold.core import naming, shapes
 from scaffold.core.diagnostics import Diagnostic, Location
 from scaffold.core.differences import Comparison, Difference, Side, compare
 from scaffold.core.lines import Line, Lines, Part, distinct
-from scaffold.core.renames import Answers, methods, short
+from scaffold.core.renames import Answers, methods
 from scaffold.core.rows import Reads
 
 if TYPE_CHECKING:
@@ -142,14 +142,14 @@ def _adopted(part: Part, orphan: str, rpc: str) -> Item:
     there = Lines(part) if part.words else None
     found = [*there.of_handler(orphan, source, "rename"), *there.of_unknown(source)] if there else []
     lines = tuple(replace(line, path=target if line.path == source else line.path) for line in distinct(found))
-    title = f"{short(orphan)} -> {rpc.rpartition('.')[2]}"
+    title = f"{naming.short(orphan)} -> {rpc.rpartition('.')[2]}"
     length = next((source_.length for source_ in part.sources if source_.path == source), 0)
     difference = Difference("rename", "rpc", orphan, rpc, title, breaks=True)
     return Item(difference, title, edit=True, lines=lines, moves=(Move(source, target, length),))
 
 
 def _comments(part: Part) -> Item:
-    names = ", ".join(short(name) for name in part.comments or ())
+    names = ", ".join(naming.short(name) for name in part.comments or ())
     notes = (f"stubs that nobody has edited follow: {names}",) if names else ()
     return Item(Difference("comment", "file", part.unit.protos[0], part.unit.protos[0]), "only, nothing else", notes)
 
@@ -241,7 +241,7 @@ class _Part:
         name = self._answers.typed(old)
         one, other = old.rpartition(".")[0], new.rpartition(".")[0]
         same_service = old in self._pairs and self._found.services.get(one) == other
-        target = new.rpartition(".")[2] if same_service or old not in self._pairs else short(new)
+        target = new.rpartition(".")[2] if same_service or old not in self._pairs else naming.short(new)
         return f"scaffold regen --rename {name}={target}", f"scaffold regen --no-rename {name}"
 
     def _decided_moves(self) -> Iterator[tuple[str, str]]:
@@ -257,7 +257,7 @@ class _Part:
             new = self._likely[old].new if old in self._likely else self._services[old][0]
             yield Diagnostic(
                 "rename-undecided",
-                f"{short(old) if old in self._likely else old} is gone, and {short(new)} may be its new name",
+                f"{naming.short(old) if old in self._likely else old} is gone, and {naming.short(new)} may be its new name",
                 self._where(new),
                 f"say so: `{yes}` moves your code along; or not: `{no}` keeps it as an orphan",
             )
@@ -324,7 +324,9 @@ class _Part:
         return Caller(name, found) if found else None
 
     def _mapped(self, difference: Difference, there: Lines) -> tuple[Line, ...]:
-        """The translators that do not know of a field or a value which came: to a layer, nothing is only added."""
+        """The lines of a layer that do not know of what came, since to a layer nothing is only added: translators, the port."""
+        if difference.what == "add" and difference.kind == "rpc":
+            return distinct(there.of_port(difference.after.rpartition(".")[0]))
         if difference.what != "add" or difference.kind not in ("field", "value"):
             return ()
         owner = difference.after.rpartition(".")[0]
@@ -449,6 +451,8 @@ class _Part:
                 yield from self._why_not(before)
             elif path:
                 yield f"{path} goes: it was never edited"
+        elif kind == "rpc" and what == "add" and self.part.unit.kind == "acl":
+            yield "it is to be written in Local, beside what stands there; until then it answers UNIMPLEMENTED"
         elif what in ("request", "response"):
             yield from self._other_fields(difference)
         elif kind == "service" and what == "reorder":
@@ -476,7 +480,7 @@ class _Part:
             if like.old == old and like.new not in self._pairs.values():
                 reason = like.why_not or "another one is as much like it"
                 yes, _ = self._commands(old, like.new)
-                yield f"not taken for {short(like.new)}: {reason}; if it is, `{yes}`"
+                yield f"not taken for {naming.short(like.new)}: {reason}; if it is, `{yes}`"
 
     # Rows.
 

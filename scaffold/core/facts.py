@@ -11,7 +11,8 @@ Value = str | int | float | bool | None
 class ColumnFacts:
     """A field of a model, as ``runtime/acl/facts.py`` has it.
 
-    ``kind`` is one of that module's; ``stored`` columns have to be accounted for. ``attribute`` is where a row holds the
+    ``kind`` is one of that module's; ``stored`` columns have to be accounted for. ``names`` are what the monolith calls its
+    ``choices``, in their order; none where it calls none. ``attribute`` is where a row holds the
     value itself, if elsewhere (``cart_id``); ``model`` where a relation leads. ``low`` and ``high`` are the bounds of whole
     numbers, ``digits`` and ``places`` those of decimals, ``length`` that of text; None where nothing bounds them.
     """
@@ -20,6 +21,7 @@ class ColumnFacts:
     kind: str
     null: bool = False
     choices: tuple[Value, ...] = ()
+    names: tuple[str, ...] = ()
     aware: bool = True
     stored: bool = True
     attribute: str = ""

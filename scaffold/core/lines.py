@@ -150,6 +150,21 @@ class Lines:
                     found.append(self._line(source, use))
         return found
 
+    def of_port(self, service: str) -> list[Line]:
+        """The last method of a layer's `Local` that answers an RPC of a service: one that came goes beside it."""
+        found = [
+            self._line(source, use)
+            for component, clients in self._words.clients.items()
+            if any(rpc.rpartition(".")[0] == service for rpc in clients.values())
+            for source in self._sources
+            for use in source.uses
+            if use.how == "def" and self._is_local(use.name.rpartition(".")[0], component)
+        ]
+        return found[-1:]
+
+    def _is_local(self, owner: str, component: str) -> bool:
+        return owner.endswith(".local.Local") and self._words.classes.get(owner) == component
+
     def of_field(self, full_name: str) -> list[Line]:
         """Lines that name a field of a message: as an argument, as an attribute, in the path of a mask.
 

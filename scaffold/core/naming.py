@@ -97,6 +97,11 @@ def article(noun: str) -> str:
     return "an" if noun[:1].lower() in "aeiou" else "a"
 
 
+def short(full_name: str) -> str:
+    """``shop.cart.v1.CartService.EmptyCart`` → ``CartService.EmptyCart``."""
+    return ".".join(full_name.rsplit(".", 2)[-2:])
+
+
 def component_problem(name: str) -> str | None:
     """Why a component cannot have this name, or None. The name becomes a folder, a table key and ``NAME_ADDRESS``."""
     if not _COMPONENT.match(name):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from scaffold.core import stamp
+from scaffold.core import naming, stamp
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
 
 if TYPE_CHECKING:
@@ -336,11 +336,13 @@ def _conflict(change: Change) -> Diagnostic:
 
 def _orphan(change: Change) -> Diagnostic:
     what = f"handler has code of yours, and its RPC {change.rpc} is gone from the API"
+    name = naming.short(change.rpc)
+    renamed = f"; where it has another name now, `scaffold regen --rename {name}=NEW` moves it" if name else ""
     return Diagnostic(
         "orphan",
         f"this {what if change.rpc else 'file has code of yours, and nothing needs it any more'}",
         Location(change.path),
-        "move what you need elsewhere; `scaffold regen --prune` takes it to the attic",
+        f"move what you need elsewhere; `scaffold regen --prune` takes it to the attic{renamed}",
     )
 
 

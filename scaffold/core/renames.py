@@ -5,6 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from scaffold.core import naming
 from scaffold.core.diagnostics import Diagnostic, ScaffoldError
 
 if TYPE_CHECKING:
@@ -149,12 +150,7 @@ def says(typed: str, full_name: str) -> bool:
     return full_name == typed or full_name.endswith(f".{typed}")
 
 
-def short(full_name: str) -> str:
-    """``shop.cart.v1.CartService.EmptyCart`` → ``CartService.EmptyCart``."""
-    return ".".join(full_name.rsplit(".", 2)[-2:])
-
-
 def _shown(full_name: str) -> str:
     """An RPC with its service, a service alone: whose name begins in upper case is no package."""
-    name = short(full_name)
+    name = naming.short(full_name)
     return name if name[:1].isupper() else name.rpartition(".")[2]

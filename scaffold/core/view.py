@@ -1,4 +1,7 @@
-"""What a template may see: names resolved, imports computed, text laid out and escaped. One dataclass a template."""
+"""What a template may see: names resolved, imports computed, text laid out and escaped. One dataclass a template.
+
+Nobody compares or prints them, and without the methods for that it takes half the time to define them.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ if TYPE_CHECKING:
 Owner = Literal["generated", "stub", "yours"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class FileView:
     """One file that should exist: ``template`` is rendered with ``view`` as ``v``; without a template it is ``text``."""
 
@@ -24,7 +27,7 @@ class FileView:
     rpc: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class DescriptorsView:
     """``gen/descriptors.py``: names and base64 lines of serialized files, imports first."""
 
@@ -35,7 +38,7 @@ class DescriptorsView:
     digest: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class MessagesView:
     """``gen/messages/<package>.py`` and ``.pyi``; ``exports`` are the statements that make its names at run time."""
 
@@ -46,7 +49,7 @@ class MessagesView:
     classes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ReexportView:
     """``gen/api.py``: the names of one messages module under a shorter path."""
 
@@ -55,7 +58,7 @@ class ReexportView:
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class NameView:
     """A class in ``gen/names.py``."""
 
@@ -65,7 +68,7 @@ class NameView:
     alternatives: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class NamesView:
     """``gen/names.py``; ``source`` is the module that has the base class."""
 
@@ -73,7 +76,7 @@ class NamesView:
     source: str = ".runtime"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class RpcView:
     """One RPC in ``gen/service.py``: ``handler`` is the field for its function, ``entry`` what the server has to know."""
 
@@ -81,7 +84,7 @@ class RpcView:
     entry: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ServiceView:
     """One service in ``gen/service.py``; ``table`` is the tuple of the entries of its RPCs."""
 
@@ -96,7 +99,7 @@ class ServiceView:
     table: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ServicesView:
     """``gen/service.py``."""
 
@@ -104,7 +107,7 @@ class ServicesView:
     services: tuple[ServiceView, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ClientMethod:
     """One method of a typed client: the signature's text and the call."""
 
@@ -113,7 +116,7 @@ class ClientMethod:
     call: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ClientClass:
     """A client of one service; ``base`` is what it inherits from: the kind for event loops, or the other."""
 
@@ -125,7 +128,7 @@ class ClientClass:
     methods: tuple[ClientMethod, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ClientView:
     """``gen/clients/<component>.py``."""
 
@@ -135,7 +138,7 @@ class ClientView:
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class VendorView:
     """A class in ``gen/vendors.py``."""
 
@@ -148,14 +151,14 @@ class VendorView:
     variables: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class VendorsView:
     """``gen/vendors.py``."""
 
     vendors: tuple[VendorView, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class MainView:
     """``gen/main.py``."""
 
@@ -167,7 +170,7 @@ class MainView:
     rules: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class BoundariesView:
     """``.importlinter``: who may not import whom."""
 
@@ -176,7 +179,7 @@ class BoundariesView:
     databases: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class BodyView:
     """The body of a standard method: its docstring and its statements."""
 
@@ -184,7 +187,7 @@ class BodyView:
     lines: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class HandlerView:
     """A handler that nobody has written yet; one with a ``body`` works as it is, because its shape is standard.
 
@@ -201,7 +204,7 @@ class HandlerView:
     flow: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class TestView:
     """``tests/contract/test_contract.py``."""
 
@@ -210,7 +213,7 @@ class TestView:
     kind: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class FirstTestView:
     """``tests/test_handlers.py`` as long as nobody has edited it: an example; without a ``body`` there is none to give."""
 
@@ -218,7 +221,7 @@ class FirstTestView:
     body: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class SkeletonView:
     """What the cookiecutter templates of a kind see: everything is text, laid out already."""
 
@@ -246,7 +249,7 @@ class SkeletonView:
 # An anti-corruption layer.
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class EnumView:
     """An enum of a port; ``members`` are names and literals."""
 
@@ -255,7 +258,7 @@ class EnumView:
     members: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class TypeView:
     """A dataclass of a port; each field is a line."""
 
@@ -264,7 +267,7 @@ class TypeView:
     fields: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class MethodView:
     """A method for an RPC; ``call`` are its statements."""
 
@@ -273,7 +276,7 @@ class MethodView:
     call: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class PortView:
     """``gen/port.py``; ``port`` is the protocol's name."""
 
@@ -285,7 +288,7 @@ class PortView:
     async_methods: tuple[MethodView, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class WireView:
     """``gen/wire.py``: entries of tables, as text."""
 
@@ -296,7 +299,7 @@ class WireView:
     attributes: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class MessageFactsView:
     """A message in ``gen/facts.py``; ``fields`` is the whole argument."""
 
@@ -307,7 +310,7 @@ class MessageFactsView:
     place: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ModelFactsView:
     """A model in ``gen/facts.py``; ``columns`` is the whole argument."""
 
@@ -315,7 +318,7 @@ class ModelFactsView:
     columns: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class FactsView:
     """``gen/facts.py``."""
 
@@ -324,7 +327,7 @@ class FactsView:
     has_columns: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class RemoteView:
     """``gen/remote.py``; ``typing`` are the imports for type checkers, ``port`` that of the messages."""
 
@@ -334,7 +337,7 @@ class RemoteView:
     async_methods: tuple[MethodView, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class SeamView:
     """``gen/seam.py``; ``signature`` is that of the sync seam, ``streams`` are helpers for its async one."""
 
@@ -346,7 +349,7 @@ class SeamView:
     async_methods: tuple[MethodView, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ServeView:
     """``gen/servicer.py``, ``gen/through.py``, and the command of Django."""
 
@@ -358,7 +361,7 @@ class ServeView:
     port_number: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class AdapterBoundariesView:
     """``.importlinter`` of a layer, and its generated test; ``models`` are the top packages that hold models, and ORMs."""
 
@@ -367,7 +370,7 @@ class AdapterBoundariesView:
     orms: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class AdapterSkeletonView:
     """What the cookiecutter template of a layer sees: everything is text, laid out already."""
 
@@ -399,7 +402,7 @@ def _context(view: SkeletonView | AdapterSkeletonView) -> dict[str, object]:
     return {name: {"all": list(v)} if isinstance(v, tuple) else v for name, v in values.items()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ComponentFiles:
     """All that a component, or an anti-corruption layer, consists of."""
 

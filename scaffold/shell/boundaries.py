@@ -18,8 +18,13 @@ _IMPORT = re.compile(r"(?P<importer>[\w.]+) -> (?P<imported>[\w.]+) \((?P<lines>
 _CONTRACT = re.compile(r"^(?P<name>.+) BROKEN\b", re.MULTILINE)
 
 
-def check(folder: Path, source: Path) -> tuple[Diagnostic, ...]:
-    """Check a component's import contracts; places are relative to ``source``. Raises ScaffoldError where it cannot."""
+def check(root: Path, path: str, source: str) -> tuple[Diagnostic, ...]:
+    """Check the import contracts of the component at ``path``, whose modules lie below ``source``.
+
+    Both are relative to the workspace's ``root``, and so are the places of what is found.
+
+    Raises ScaffoldError where import-linter is not installed.
+    """
     if importlib.util.find_spec("importlinter") is None:
         raise ScaffoldError(
             Diagnostic(
@@ -29,6 +34,7 @@ def check(folder: Path, source: Path) -> tuple[Diagnostic, ...]:
                 "pip install 'apifirst-scaffold[check]'",
             )
         )
+    folder = root / path
     if not (folder / ".importlinter").is_file():
         return ()  # drift says so
     # A process of its own: the graph is built from what is importable, and the services' folders are not ours to import.
@@ -40,7 +46,7 @@ def check(folder: Path, source: Path) -> tuple[Diagnostic, ...]:
             "--no-cache",
         ],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(source), "COLUMNS": "400", "NO_COLOR": "1"},
+        env={**os.environ, "PYTHONPATH": str(root / source), "COLUMNS": "400", "NO_COLOR": "1"},
         capture_output=True,
         text=True,
         check=False,
@@ -50,27 +56,29 @@ def check(folder: Path, source: Path) -> tuple[Diagnostic, ...]:
     found = []
     for match in _IMPORT.finditer(ran.stdout):
         line = int(match["lines"].split(",")[0].removeprefix("l."))
-        path = _path(match["importer"], source)
         found.append(
             Diagnostic(
                 "boundary",
                 f"{match['importer']} imports {match['imported']}",
-                Location(path, line),
+                Location(_place(root, source, match["importer"]), line),
                 "; ".join(m.strip() for m in _CONTRACT.findall(ran.stdout)) or "see .importlinter",
             )
         )
-    if not found:
-        raise ScaffoldError(
-            Diagnostic(
-                "boundaries-failed",
-                (ran.stderr or ran.stdout).strip()[-2000:] or "import-linter failed",
-                Location(str(folder / ".importlinter")),
-                "mend what it names: every module has to be valid Python",
-            )
-        )
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(found)) or (_failed(f"{path}/.importlinter", ran),)
 
 
-def _path(module: str, source: Path) -> str:
-    path = module.replace(".", "/")
-    return f"{path}.py" if (source / f"{path}.py").is_file() else f"{path}/__init__.py"
+def _failed(contracts: str, ran: subprocess.CompletedProcess[str]) -> Diagnostic:
+    """It could not look: what it says of that, without its banner."""
+    lines = [line for line in (ran.stderr or ran.stdout).splitlines() if line.strip()]
+    why = lines[-1].strip() if lines else "import-linter failed"
+    return Diagnostic(
+        "boundaries-failed",
+        f"import-linter cannot look at the component: {why}",
+        Location(contracts),
+        "mend what it names, or delete the file and run `scaffold regen`",
+    )
+
+
+def _place(root: Path, source: str, module: str) -> str:
+    path = f"{source}/{module.replace('.', '/')}"
+    return f"{path}.py" if (root / f"{path}.py").is_file() else f"{path}/__init__.py"

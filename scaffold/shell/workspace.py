@@ -12,7 +12,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scaffold.core import attic, stamp
@@ -120,15 +120,22 @@ class Workspace:
 
     def _files_below(self, folder: str) -> Iterator[str]:
         """The paths of files below a folder of the workspace; what Python leaves, and links, are left out."""
-        for place, folders, names in os.walk(self.root / folder):
-            folders[:] = [f for f in folders if f != "__pycache__"]
-            inside = Path(place).relative_to(self.root).as_posix()
-            yield from (f"{inside}/{name}" for name in names if not Path(place, name).is_symlink())
+        try:
+            entries = list(os.scandir(f"{self.root}/{folder}"))
+        except OSError:
+            return
+        for entry in entries:
+            path = f"{folder}/{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                if entry.name != "__pycache__":
+                    yield from self._files_below(path)
+            elif not entry.is_symlink():
+                yield path
 
     def _bytes(self, path: str) -> bytes | None:
         file = f"{self.root}/{path}"  # there are thousands of them, and pathlib takes twice as long
         try:
-            if os.path.islink(file) and self._leads_out(Path(file)):  # noqa: PTH114
+            if os.path.islink(file) and self.leads_out(path):  # noqa: PTH114
                 # What is outside is not read: of a link that leads there, the bytes are where it points.
                 return os.fsencode(Path(file).readlink())
             with open(file, "rb") as stream:  # noqa: PTH123
@@ -138,8 +145,9 @@ class Workspace:
         except OSError as error:
             raise ScaffoldError(_refused(path, error, "read")) from error
 
-    def _leads_out(self, link: Path) -> bool:
-        return not link.resolve().is_relative_to(self.root.resolve())
+    def leads_out(self, path: str) -> bool:
+        """Whether what is at a path is outside of the workspace: its bytes are then where the link leads."""
+        return not (self.root / path).resolve().is_relative_to(self.root.resolve())
 
     def _outside(self, paths: Iterable[str]) -> list[Diagnostic]:
         """A diagnostic for each folder on the way to a path that is a link to somewhere else."""
@@ -148,7 +156,7 @@ class Workspace:
         def leads_out(folder: Path) -> bool:
             if folder not in seen:
                 out = leads_out(folder.parent)
-                seen[folder] = out or (folder.is_symlink() and self._leads_out(folder))
+                seen[folder] = out or (folder.is_symlink() and self.leads_out(folder.relative_to(self.root).as_posix()))
             return seen[folder]
 
         for folder in {path.rpartition("/")[0] for path in paths}:
@@ -158,21 +166,27 @@ class Workspace:
 
     def _by_case_only(self, absent: Iterable[str]) -> Iterator[Diagnostic]:
         """A diagnostic for each existing path that an absent one would be on a disk that does not tell case apart."""
-        there: dict[Path, list[str]] = {}
+        there: dict[str, list[str]] = {}
         said: set[str] = set()
         for path in absent:
-            folder = self.root
-            for part in PurePosixPath(path).parts:
+            folder = ""
+            for part in path.split("/"):
                 if folder not in there:
-                    there[folder] = [f.name for f in folder.iterdir()] if folder.is_dir() else []
+                    there[folder] = self._names(folder)
                 if part not in there[folder]:
                     like = next((name for name in there[folder] if name.casefold() == part.casefold()), None)
-                    found = (folder / like).relative_to(self.root).as_posix() if like else ""
-                    if found and found not in said:
-                        said.add(found)
-                        yield _by_case(found, (folder / part).relative_to(self.root).as_posix())
+                    if like and f"{folder}{like}" not in said:
+                        said.add(f"{folder}{like}")
+                        yield _by_case(f"{folder}{like}", f"{folder}{part}")
                     break
-                folder /= part
+                folder += f"{part}/"
+
+    def _names(self, folder: str) -> list[str]:
+        """What is in a folder; nothing where there is none."""
+        try:
+            return os.listdir(f"{self.root}/{folder}")  # noqa: PTH208 - for every folder of every component
+        except OSError:
+            return []
 
     def strangers(self, folder: str) -> tuple[str, ...]:
         """The files below a folder that are not listed: somebody else's. Links are not followed; caches are nobody's."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from scaffold.acl import check as acl_check
+from scaffold.core import usages
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError, Severity
 from scaffold.shell import boundaries, types
 from scaffold.shell.workspace import CACHE
@@ -14,7 +14,7 @@ from scaffold.verbs.generate import open_workspace
 from scaffold.verbs.regen import plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from scaffold.core.plan import Plan
@@ -36,15 +36,21 @@ def check(start: Path, only: Sequence[str] = ()) -> tuple[Diagnostic, ...]:
         stale = any(change.owner == "generated" for change in planned.writes)
         found += drift(planned)
     if "boundaries" in parts:
-        workspace, settings = open_workspace(start)
-        for unit in settings.made():
-            broken = boundaries.check(workspace.root / unit.path, workspace.root / unit.source)
-            found += [_placed(d, unit.source) for d in broken]
+        found += _boundaries(start)
     if "types" in (only if stale else parts):
         found += _types(start, asked_for="types" in only)
     if "acl" in parts:
         found += layers(start)
-    return tuple(found)
+    return tuple(dict.fromkeys(found))
+
+
+def _boundaries(start: Path) -> Iterator[Diagnostic]:
+    """Imports that break a component's contracts; where a module is no Python, that, since nobody can tell what it imports."""
+    workspace, settings = open_workspace(start)
+    for unit in settings.made():
+        files = workspace.python_files(unit.root)
+        unreadable = [found for path, content in files.items() if (found := usages.problem(path, content))]
+        yield from unreadable or boundaries.check(workspace.root, unit.path, unit.source)
 
 
 def layers(start: Path, names: Sequence[str] = ()) -> tuple[Diagnostic, ...]:
@@ -89,10 +95,3 @@ def drift(plan_: Plan) -> tuple[Diagnostic, ...]:
         for c in plan_.writes
     ]
     return (*found, *plan_.open, *plan_.notes)
-
-
-def _placed(diagnostic: Diagnostic, source: str) -> Diagnostic:
-    """A place below a component's source folder as one from the workspace."""
-    if diagnostic.where is None:
-        return diagnostic
-    return replace(diagnostic, where=replace(diagnostic.where, path=f"{source}/{diagnostic.where.path}"))

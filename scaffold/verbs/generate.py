@@ -9,10 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scaffold import __version__
-from scaffold.acl.facts import facts
-from scaffold.acl.snapshot import read as read_snapshot
 from scaffold.core import markers, settings, stamp, usages
-from scaffold.core.adapter import adapter_files, adapter_problems
 from scaffold.core.analyse import FileSet
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError, Severity
 from scaffold.core.files import component_files
@@ -146,6 +143,10 @@ class _Maker:
 
     def layer(self, adapter: Adapter, *, fresh: bool) -> Made:
         """An anti-corruption layer's artifacts, in the same way; its models come from the snapshot."""
+        from scaffold.acl.facts import facts  # what layers need is imported where there are some
+        from scaffold.acl.snapshot import read as read_snapshot
+        from scaffold.core.adapter import adapter_files
+
         snapshot = read_snapshot(self._workspace.root / adapter.snapshot, adapter.snapshot)
         models = facts(snapshot, adapter.models, adapter.snapshot)
         names = self._files.closure(adapter.protos)
@@ -179,6 +180,10 @@ class _Maker:
 
 def _with_layers(configuration: Settings, files: FileSet) -> Settings:
     """The settings in which every layer names its services. Raises ScaffoldError where one names what is not there."""
+    if not configuration.adapters():
+        return configuration
+    from scaffold.core.adapter import adapter_problems
+
     found, problems = {}, []
     for adapter in configuration.adapters():
         here = services_in(adapter.protos, files)
@@ -210,10 +215,10 @@ def plan_of(
     ScaffoldError.raise_if(_conflicts(snapshot, "" if wishes.keep_handlers else wishes.vacate))
     plan = make_plan(what.artifacts, snapshot, what.notes, wishes=wishes, moves=moves, made=made)
     plan = replace(plan, notes=(*plan.notes, *_left_behind(plan, what.settings), *_markers(plan, snapshot)))
-    ScaffoldError.raise_if(_not_python(plan, snapshot, strict=not what.settings.python.interpreter))
-    if all(change.action == "keep" for change in plan.changes) and not (wishes.renames or wishes.no_renames):
+    ScaffoldError.raise_if(_not_python(plan, snapshot, workspace, strict=not what.settings.python.interpreter))
+    if all(c.action in ("keep", "create") for c in plan.changes) and not (wishes.renames or wishes.no_renames):
         return plan
-    from scaffold.verbs.evolution import evolution  # only where something changed
+    from scaffold.verbs.evolution import evolution  # only where something is there that was made of another API
 
     found = evolution(workspace, what, plan, snapshot, wishes)
     if found.moves or found.decisions:
@@ -280,8 +285,8 @@ def _markers(plan: Plan, snapshot: Snapshot) -> Iterator[Diagnostic]:
             yield found
 
 
-def _not_python(plan: Plan, snapshot: Snapshot, *, strict: bool) -> Iterator[Diagnostic]:
-    """Handlers with code of the user's that nobody could import.
+def _not_python(plan: Plan, snapshot: Snapshot, workspace: Workspace, *, strict: bool) -> Iterator[Diagnostic]:
+    """Handlers with code of the user's that nobody could import; of one that is a link out of the workspace, nothing is known.
 
     Not ``strict``: services run in another Python than this one, which may know more; no Python knows a merge's markers.
     """
@@ -294,7 +299,7 @@ def _not_python(plan: Plan, snapshot: Snapshot, *, strict: bool) -> Iterator[Dia
             and stamp.of(content) is not stamp.Mark.INTACT
         ):
             found = usages.problem(change.path, content)
-            if found and (strict or found.slug == "merge-marker"):
+            if found and (strict or found.slug == "merge-marker") and not workspace.leads_out(change.path):
                 yield found
 
 

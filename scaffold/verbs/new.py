@@ -101,10 +101,11 @@ class Layer:
 
 @dataclass(frozen=True)
 class Layered:
-    """The new layer, and what was written."""
+    """The new layer, what was written, and what is worth a word about its models."""
 
     adapter: Adapter
     plan: Plan
+    remarks: tuple[Diagnostic, ...]
 
 
 def new_acl(start: Path, request: Layer) -> Layered:
@@ -135,7 +136,10 @@ def new_acl(start: Path, request: Layer) -> Layered:
         workspace.apply(plan, _text_with(workspace, adapter))
         memory.keep(what.components)
         memory.forget()
-        return Layered(adapter, plan)
+        from scaffold.acl import facts, snapshot  # what layers need is imported where there are some
+
+        models = snapshot.read(workspace.root / adapter.snapshot, adapter.snapshot)
+        return Layered(adapter, plan, tuple(facts.remarks(models, adapter.models)))
 
 
 def _layer_problems(request: Layer, workspace: Workspace, configuration: Settings) -> Iterator[Diagnostic]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import shutil
+import sqlite3
 import statistics
 import sys
 import time
@@ -47,34 +48,54 @@ def _make(folder: Path) -> None:
 
 
 def _seam(folder: Path) -> None:
-    """A call through the seam in `monolith` mode and at 50 %, against the bare call of the port."""
+    """A call through the seam in `monolith` mode and at 50 %, against the bare call of the port: one that does nothing, and
+    one that reads a row of a SQLite file in memory, which is the least that a monolith does."""
     port = importlib.import_module("cart_acl.gen.port")
-    seam = importlib.import_module("cart_acl.gen.seam")
-    remote = importlib.import_module("cart_acl.gen.remote")
+    rows = sqlite3.connect(":memory:")
+    rows.execute("CREATE TABLE basket (token TEXT PRIMARY KEY, etag TEXT)")
+    rows.execute("INSERT INTO basket VALUES ('1', '1-7')")
     request, answer = port.GetCartRequest("carts/1"), port.Cart("carts/1")
-    local = SimpleNamespace(get_cart=lambda request: answer)
-    there = SimpleNamespace(get_cart=local.get_cart, reachable=True)
-    calls: dict[str, Callable[[Any], object]] = {"bare": local.get_cart}
+
+    def reads(request: Any) -> object:
+        found = rows.execute("SELECT token, etag FROM basket WHERE token = ?", (request.name[6:],)).fetchone()
+        return port.Cart(f"carts/{found[0]}", etag=found[1])
+
+    print(f"\nThe seam, {_ROUNDS * _CALLS} calls each, in turn: microseconds, and the ratio to the bare call")
+    for title, bare in (("nothing", lambda request: answer), ("reads a row", reads)):
+        print(f"  a call that does {title}" if title == "nothing" else f"  a call that {title}")
+        _compared(_through_the_seam(folder, bare), request)
+
+
+def _through_the_seam(folder: Path, bare: Callable[[Any], object]) -> dict[str, Callable[[Any], object]]:
+    """The bare call, and the same through a seam in each mode; both sides are the bare call."""
+    seam = importlib.import_module("cart_acl.gen.seam")
+    local, there = SimpleNamespace(get_cart=bare), SimpleNamespace(get_cart=bare, reachable=True)
+    calls = {"bare": bare}
     for mode in ('mode = "monolith"', 'mode = "percent"\npercent = 50'):
-        file = folder / f"{len(calls)}.toml"
+        name = mode.split('"')[1]
+        file = folder / f"{name}.toml"
         file.write_text(mode + "\n", encoding="utf-8")
-        calls[mode.split('"')[1]] = seam.Seam(local, there, file).get_cart
-    assert remote.Remote("").reachable is False
-    taken = {name: _each(call, request) for name, call in calls.items()}
-    bare = statistics.median(taken["bare"])
-    print(f"\nThe seam, a call of {_CALLS * _ROUNDS} (microseconds)")
-    for name, values in taken.items():
-        p50, p99 = statistics.median(values), statistics.quantiles(values, n=100)[98]
-        print(f"  {name:<9} p50 {p50 * 1e6:6.2f}   p99 {p99 * 1e6:6.2f}   + {(p50 - bare) * 1e6:.2f}")
+        calls[name] = seam.Seam(local, there, file).get_cart
+    return calls
 
 
-def _each(call: Callable[[Any], object], request: object) -> list[float]:
-    taken = []
+def _compared(calls: dict[str, Callable[[Any], object]], request: object) -> None:
+    """Call each in turn, so that whatever else the machine does falls on all of them."""
+    taken: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(_ROUNDS * _CALLS):
-        begun = time.perf_counter()
-        call(request)
-        taken.append(time.perf_counter() - begun)
-    return taken
+        for name, call in calls.items():
+            begun = time.perf_counter()
+            call(request)
+            taken[name].append(time.perf_counter() - begun)
+    figures = {name: _percentiles(values) for name, values in taken.items()}
+    p50_bare, p99_bare = figures["bare"]
+    for name, (p50, p99) in figures.items():
+        ratios = f"p50 {p50 / p50_bare:5.2f}   p99 {p99 / p99_bare:5.2f}"
+        print(f"    {name:<9} p50 {p50 * 1e6:6.2f}   p99 {p99 * 1e6:6.2f}   / bare: {ratios}")
+
+
+def _percentiles(values: list[float]) -> tuple[float, float]:
+    return statistics.median(values), statistics.quantiles(values, n=100)[98]
 
 
 def _translators() -> None:
@@ -103,8 +124,9 @@ def _translators() -> None:
         return MessageToDict(Cart.FromString(cart.SerializeToString(deterministic=True)))
 
     assert json.loads(json.dumps(by_hand()))["items"][0]["product"] == ours().items[0].product  # type: ignore[attr-defined]
-    rates = {name: 1 / min(_seconds(function) for _ in range(_ROUNDS)) for name, function in
-             (("translators", ours), ("by hand", by_hand))}  # fmt: skip
+    functions = {"translators": ours, "by hand": by_hand}
+    rounds = [{name: _seconds(function) for name, function in functions.items()} for _ in range(_ROUNDS)]
+    rates = {name: 1 / min(each[name] for each in rounds) for name in functions}
     print(f"\nA basket of {_LINES} lines into a message and back into plain values")
     for name, rate in rates.items():
         print(f"  {name:<11} {rate:8.0f} a second")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
 
 import pytest
@@ -78,14 +77,13 @@ def test_what_is_written_passes(written: Ground) -> None:
 def test_the_generated_tests_pass_in_the_monolith(written: Ground) -> None:
     ran = written.run("-m", "pytest", "-q", "-p", "no:cacheprovider", "acl/cart/tests/acl")
     assert ran.returncode == 0, ran.stdout
-    assert "3 passed" in ran.stdout
+    assert "4 passed" in ran.stdout
 
 
 @pytest.fixture(scope="module")
 def on_postgresql(written: Ground, postgresql: PostgreSQL) -> str:
     """The URL of a database of the shop's on PostgreSQL, as the shop reads it."""
-    parts = urlsplit(postgresql.create())
-    url = f"postgresql://postgres@/{parts.path[1:]}?host={parse_qs(parts.query)['host'][0]}"
+    url = postgresql.create_for("postgresql")
     migrated = written.run("-m", "django", "migrate", "-v", "0", SHOP_DATABASE_URL=url)
     assert migrated.returncode == 0, migrated.stderr
     return url
@@ -94,15 +92,8 @@ def on_postgresql(written: Ground, postgresql: PostgreSQL) -> str:
 @pytest.fixture(scope="module")
 def served(written: Ground, on_postgresql: str) -> Iterator[str]:
     """The address of the monolith, which serves the API from PostgreSQL."""
-    port = free_port()
-    environment = {**written.environment, "SHOP_DATABASE_URL": on_postgresql}
-    command = (str(written.python), "-m", "django", "serve_cart", "--port", str(port))
-    process = ServiceProcess(Launch("cart", command, written.root, environment, port))
-    try:
-        process.wait_healthy(60)
-        yield process.address
-    finally:
-        process.stop()
+    with written.served("-m", "django", "serve_cart", SHOP_DATABASE_URL=on_postgresql) as address:
+        yield address
 
 
 def verdicts(ground: Ground, against: str) -> dict[str, str]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from scaffold.shell.services import Launch, ServiceProcess, free_port
 from tests.support import PROTOS, REPO, Said, scaffold
 
 HERE = Path(__file__).resolve().parent
@@ -31,6 +34,18 @@ class Ground:
         return subprocess.run(
             command, cwd=self.root, env=variables, capture_output=True, text=True, timeout=240, check=False
         )
+
+    @contextmanager
+    def served(self, *arguments: str, **environment: str) -> Iterator[str]:
+        """The address of the monolith, which serves the API by that command."""
+        port = free_port()
+        command = (str(self.python), *arguments, "--port", str(port))
+        process = ServiceProcess(Launch("cart", command, self.root, {**self.environment, **environment}, port))
+        try:
+            process.wait_healthy(60)
+            yield process.address
+        finally:
+            process.stop()
 
     def scaffold(self, *arguments: str) -> Said:
         return scaffold(self.root, *arguments)

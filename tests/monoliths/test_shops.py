@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -90,9 +89,7 @@ def test_the_shop_sells_on_sqlite(name: str, folder: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(("name", "folder"), SHOPS[:2], ids=[name for name, _ in SHOPS[:2]])
 def test_the_shop_sells_on_postgresql(name: str, folder: Path, postgresql: PostgreSQL) -> None:
-    parts = urlsplit(postgresql.create())
-    host = parse_qs(parts.query)["host"][0]
-    story(name, folder, f"postgresql://postgres@/{parts.path[1:]}?host={host}")
+    story(name, folder, postgresql.create_for("postgresql"))
 
 
 def test_the_django_shop_has_all_its_migrations(tmp_path: Path) -> None:

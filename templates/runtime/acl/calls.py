@@ -103,5 +103,10 @@ def idempotency_key(key: str) -> Iterator[None]:
 
 def key_of_write(request: object, rpc: Rpc) -> str:
     """The key that a write carries: the request's own, the one that was given around it, or a fresh one."""
+    return given_key(request, rpc) or uuid4().hex
+
+
+def given_key(request: object, rpc: Rpc) -> str:
+    """The key by which the caller may repeat a write: the request's own, or the one around it; empty where there is none."""
     own = getattr(request, "request_id", "") if rpc.request_id else ""
-    return str(own or _key.get() or uuid4().hex)
+    return str(own or _key.get())

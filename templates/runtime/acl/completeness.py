@@ -1,15 +1,20 @@
 """The checks of translators, ACL001 to ACL007: one function for each, from facts and rules to findings.
 
 ACL001 a target that nothing fills · ACL002 a column that nobody accounts for · ACL003 a NULL that would turn into 0 ·
-ACL004 an enum value without a partner · ACL005 a branch of a oneof · ACL006 a naive datetime, or a Decimal through float ·
-ACL007 an ignore that has expired.
+ACL004 an enum value without a partner, or with another one's · ACL005 a branch of a oneof · ACL006 a naive datetime, or a
+Decimal through float · ACL007 an ignore that has expired.
+
+Inside a function no rule can look. What goes through one and has no way back is therefore a finding where something is at
+stake, by the code of what is, unless somebody says why; :mod:`.forward` then tries it.
 """
 
 from __future__ import annotations
 
 import datetime
 import re
-from typing import TYPE_CHECKING, Any
+from decimal import Decimal
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Union
 
 from .translate import MISSING, Computed, Const, Finding, Ignore, Src, Todo
 
@@ -17,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .facts import Column, Field, Message, Model
-    from .translate import Place, Rule, Translation, Translator
+    from .translate import AnyTranslator, Place, Rule, Translation, Translator
 
+_NO_WORD = re.compile(r"[\W_]+")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 
 
@@ -115,7 +121,7 @@ def _followed(path: str, model: Model, translation: Translation) -> Iterator[tup
         yield from _followed(rest, other, translation)
 
 
-def _column(path: str, each: Translator[Any], translation: Translation) -> Column | None:
+def column_at(path: str, each: AnyTranslator, translation: Translation) -> Column | None:
     """The column at the end of a path; None where the path leaves the models that are known."""
     steps = [column for _, column in _resolved(path, each, translation)]
     return steps[-1] if steps and len(steps) == path.count(".") + 1 else None
@@ -139,13 +145,19 @@ def _of_translator(each: Translator[Any], translation: Translation, today: datet
             continue
         name = f"{message.name}.{target.name}"
         if isinstance(rule, Src):
-            column = _column(rule.column, each, translation)
+            column = column_at(rule.column, each, translation)
             nullable = any(c.null for _, c in _resolved(rule.column, each, translation))
             yield from _null(rule, target, name, nullable)
+            yield from _null_as_value(rule, name, column)
             yield from _enum(rule, target, name, column)
+            yield from _crossed(rule, target, name, column)
             yield from _time_and_money(rule, target, name, column)
+        elif isinstance(rule, Computed):
+            yield from _computed(rule, target, name, each, translation)
+            yield from _left_behind(rule, not rule.uses and not _reason(rule), target, name, each, translation)
         elif isinstance(rule, Const):
             yield from _constant(rule, target, name)
+            yield from _left_behind(rule, not rule.reason.strip(), target, name, each, translation)
         elif isinstance(rule, Ignore):
             yield from _expired(rule, name, today)
 
@@ -199,6 +211,29 @@ def _dropped(each: Translator[Any]) -> Iterator[Finding]:
                 yield Finding("ACL002", f'"{name}" is used and dropped', drop.where, "take one of the two out")
 
 
+def _left_behind(
+    rule: Union[Const, Computed],
+    suspicious: bool,
+    target: Field,
+    name: str,
+    each: Translator[Any],
+    translation: Translation,
+) -> Iterator[Finding]:
+    """A column that is called like a field which is the same in every message: a field that was dropped, in other words."""
+    used = {column.name for path, _ in _paths(each) for _, column in _resolved(path, each, translation)}
+    for model in (translation.models[m] for m in each.models if m in translation.models):
+        column = model.column(target.name) or model.column(target.attribute)
+        if suspicious and column is not None and column.stored and column.name not in used:
+            what = "reads no column" if isinstance(rule, Computed) else "is the same in every message"
+            yield Finding(
+                "ACL002",
+                f"{model.name}.{column.name} is left behind, and {name}, which is called the same, {what}",
+                rule.where,
+                "map it, name what is read in uses=…, or say why not: "
+                + ("computed(…, one_way=reason)" if isinstance(rule, Computed) else "const(…, reason=…)"),
+            )
+
+
 # --- ACL003 ---------------------------------------------------------------------------------------------------------
 
 
@@ -210,6 +245,30 @@ def _null(rule: Src, target: Field, name: str, nullable: bool) -> Iterator[Findi
             rule.where,
             f"make the field `optional` in the proto, or say what NULL means: src({rule.column!r}, null=…)",
         )
+
+
+def _null_as_value(rule: Src, name: str, column: Column | None) -> Iterator[Finding]:
+    """NULL as something that is not NULL. Empty text is what proto3 has for no text; 0 is a number like any other."""
+    if column is None or not column.null or rule.null is MISSING or rule.lossy.strip():
+        return
+    paired = rule.values is not None and rule.null in rule.values.values()
+    if paired or (rule.to is None and rule.values is None and _holds(column, rule.null)):
+        yield Finding(
+            "ACL003",
+            f"{rule.column} may be NULL, and in {name} that is {_shown(rule.null)}, as of a row that has just that",
+            rule.where,
+            "make the field `optional` in the proto, take another value, or say why they are the same: lossy=…",
+        )
+
+
+def _holds(column: Column, null: object) -> bool:
+    """Whether a column may hold what stands for NULL: 0, or one of two truth values."""
+    if column.choices:
+        return null in column.choices
+    if not isinstance(null, (bool, int, float, Decimal, datetime.timedelta)) or (null and null is not True):
+        return False
+    low, high = column.low or 0, 1 if column.high is None else column.high
+    return isinstance(null, datetime.timedelta) or low <= null <= high
 
 
 # --- ACL004 ---------------------------------------------------------------------------------------------------------
@@ -238,6 +297,40 @@ def _enum(rule: Src, target: Field, name: str, column: Column | None) -> Iterato
         if choice not in rule.values:
             text = f"{rule.column} may be {choice!r}, which is paired with nothing"
             yield Finding("ACL004", text, rule.where, "pair it with a value of the enum, by name")
+
+
+def _crossed(rule: Src, target: Field, name: str, column: Column | None) -> Iterator[Finding]:
+    """Values that are paired the wrong way round: each has a namesake, and it is another one."""
+    if rule.values is None or rule.renamed.strip():
+        return
+    for value, partner in rule.values.items():
+        own = value.name if isinstance(value, Enum) else called(value, column)
+        meant = namesake(own, target)
+        if meant and partner.name in target.values and meant != partner.name:
+            yield Finding(
+                "ACL004",
+                f"{rule.column} {_shown(value)} is {own}, and is paired with {partner.name}: {name} has {meant}",
+                rule.where,
+                f"pair it with {meant}, or say why not: src(…, renamed=…)",
+            )
+
+
+def called(value: object, column: Column | None) -> str:
+    """What the monolith calls a value of a column; empty where nobody knows."""
+    choices = column.choices if column else ()
+    names = column.names if column else ()
+    found = next((name for choice, name in zip(choices, names) if choice == value), "")
+    return found or (value if isinstance(value, str) else "")
+
+
+def namesake(own: str, target: Field) -> str:
+    """The value of the enum that is called so, with or without the prefix of its values; empty where none is."""
+    prefix = target.unspecified.rpartition("UN")[0]
+    return next((v for v in target.values if own and _plain(own) in (_plain(v), _plain(v.removeprefix(prefix)))), "")
+
+
+def _plain(name: str) -> str:
+    return _NO_WORD.sub("_", name).strip("_").upper()
 
 
 # --- ACL005 ---------------------------------------------------------------------------------------------------------
@@ -277,20 +370,97 @@ def _is_always_set(rule: Rule, each: Translator[Any], translation: Translation) 
 def _time_and_money(rule: Src, target: Field, name: str, column: Column | None) -> Iterator[Finding]:
     if column is None:
         return
-    if column.kind == "datetime" and not column.aware and rule.zone is None and rule.to is None:
-        yield Finding(
-            "ACL006",
-            f"{rule.column} is a datetime without a time zone, and {name} is an instant",
-            rule.where,
-            'name the zone that it is in: src(…, zone="Europe/Berlin")',
-        )
-    if column.kind == "decimal" and (target.kind == "float" or rule.to is float) and not rule.lossy.strip():
-        yield Finding(
-            "ACL006",
-            f"{rule.column} is a Decimal and would go through a float into {name} ({target.place}): amounts change",
-            rule.where,
-            "take minor units, google.type.Money or text in the proto; or src(…, lossy=reason) where it is no money",
-        )
+    if _is_naive(column) and rule.zone is None and (rule.to is None or target.kind == "timestamp"):
+        yield _no_zone(rule, rule.column, name, "src")
+    elif column.kind == "decimal" and (target.kind == "float" or rule.to is float) and not rule.lossy.strip():
+        yield _through_float(rule, rule.column, name, target, "src")
+    elif not rule.returns and target.kind != "enum" and not _reason(rule):
+        code, what = at_stake(column)
+        if code:
+            yield _one_way(code, rule, rule.column, what, name, "back=…, or src(…, one_way=…)")
+
+
+def _computed(
+    rule: Computed, target: Field, name: str, each: Translator[Any], translation: Translation
+) -> Iterator[Finding]:
+    """What a function of the row reads, as far as ``uses`` says it."""
+    for path in rule.uses:
+        column = column_at(path, each, translation)
+        if column is None or not column.stored:
+            continue
+        if _is_naive(column) and rule.zone is None and target.kind == "timestamp":
+            yield _no_zone(rule, path, name, "computed")
+        elif column.kind == "decimal" and target.kind == "float" and not rule.lossy.strip():
+            yield _through_float(rule, path, name, target, "computed")
+        elif not rule.returns and not _reason(rule) and not _is_made(target, path, column, each, translation):
+            nullable = any(c.null and c.stored for _, c in _resolved(path, each, translation))
+            code, what = ("ACL004", "goes into an enum") if target.kind == "enum" else at_stake(column, nullable)
+            if code:
+                yield _one_way(code, rule, path, what, name, "src(…), back=…, or computed(…, one_way=…)")
+
+
+def at_stake(column: Column, nullable: bool = False) -> tuple[str, str]:
+    """What a function may spoil of a column, silently: the code for it, and the words; empty where that is nothing."""
+    if column.choices:
+        return "ACL004", "has choices"
+    if column.kind in ("decimal", "datetime"):
+        return "ACL006", f"is a {column.kind}"
+    return ("ACL003", "may be NULL") if nullable else ("", "")
+
+
+def _is_made(target: Field, path: str, column: Column, each: Translator[Any], translation: Translation) -> bool:
+    """Whether a translator makes the message, of the same rows or of the related one: there the columns are checked.
+
+    That the function really gives the row to it, :mod:`.forward` sees.
+    """
+    for other in translation.translators:
+        message = translation.messages.get(other.target)
+        if other is each or message is None or message.name != target.message:
+            continue
+        if other.models[:1] == (column.model,):
+            return True
+        if other.models[:1] == each.models[:1] and any(path == used for used, _ in _paths(other)):
+            return True
+    return False
+
+
+def _is_naive(column: Column) -> bool:
+    return column.kind == "datetime" and not column.aware
+
+
+def _reason(rule: Union[Src, Computed]) -> str:
+    return rule.one_way.strip() or rule.lossy.strip()
+
+
+def _no_zone(rule: Union[Src, Computed], path: str, name: str, word: str) -> Finding:
+    return Finding(
+        "ACL006",
+        f"{path} is a datetime without a time zone, and {name} is an instant",
+        rule.where,
+        f'name the zone that it is in: {word}(…, zone="Europe/Berlin")',
+    )
+
+
+def _through_float(rule: Union[Src, Computed], path: str, name: str, target: Field, word: str) -> Finding:
+    return Finding(
+        "ACL006",
+        f"{path} is a Decimal and would go through a float into {name} ({target.place}): amounts change",
+        rule.where,
+        f"take minor units, google.type.Money or text in the proto; or {word}(…, lossy=reason) where it is no money",
+    )
+
+
+def _one_way(code: str, rule: Union[Src, Computed], path: str, what: str, name: str, remedy: str) -> Finding:
+    return Finding(
+        code,
+        f"{path} {what}, and only a function without a way back knows what becomes of it in {name}",
+        rule.where,
+        f"{remedy} with the reason; what arrives is tried all the same",
+    )
+
+
+def _shown(value: object) -> str:
+    return str(value) if isinstance(value, Enum) else repr(value)
 
 
 def _constant(rule: Const, target: Field, name: str) -> Iterator[Finding]:

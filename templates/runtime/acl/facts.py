@@ -14,8 +14,8 @@ KINDS = (
 class Field:
     """A field of a message: ``name`` in the proto, ``attribute`` in Python, ``kind`` one of :data:`KINDS`.
 
-    ``values`` are the names of an enum's values, the unspecified one of number 0 first where there is one. ``place`` is
-    where the field is declared, ``shop/cart/v1/cart.proto:46``.
+    ``values`` are the names of an enum's values, the unspecified one of number 0 first where there is one. ``message`` is
+    the full name of the message that the field holds. ``place`` is where it is declared, ``shop/cart/v1/cart.proto:46``.
     """
 
     name: str
@@ -26,6 +26,7 @@ class Field:
     oneof: str = ""
     values: tuple[str, ...] = ()
     unspecified: str = ""
+    message: str = ""
     place: str = ""
 
 
@@ -47,6 +48,7 @@ class Message:
 class Column:
     """A field of a model. ``choices`` are the values that its declaration allows; ``aware``: datetimes have a zone.
 
+    ``names`` are what the monolith calls the ``choices``, in their order; an empty one is a choice without a name.
     ``stored``: it is a column of the table, and has to be accounted for; properties and relations from elsewhere may be
     used and need not be. ``attribute`` is where the row has the value of a foreign key itself (``cart_id``), if elsewhere,
     ``model`` where it leads. ``low`` and ``high`` bound whole numbers, ``digits`` and ``places`` decimals, ``length`` text.
@@ -56,6 +58,7 @@ class Column:
     kind: str
     null: bool = False
     choices: tuple[object, ...] = ()
+    names: tuple[str, ...] = ()
     aware: bool = True
     stored: bool = True
     attribute: str = ""

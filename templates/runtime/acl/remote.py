@@ -13,7 +13,7 @@ import grpc
 import grpc.aio
 
 from ..common import headers
-from ..common.errors import DeadlineExceeded, Internal, InvalidArgument, from_rpc_error
+from ..common.errors import DeadlineExceeded, Internal, InvalidArgument, Unavailable, from_rpc_error
 from ..common.messages import MalformedMessageError
 from .calls import IDEMPOTENCY_KEY, current, key_of_write
 from .codec import UnsayableError
@@ -95,6 +95,13 @@ class Way:
             raise Internal(
                 f"{component} sent what is no {rpc.response}", reason="MALFORMED_RESPONSE", component=component
             ) from error
+
+    def target(self) -> str:
+        """Where the service is. Raises :class:`Unavailable` where nobody has said so: a pin may lead there nevertheless."""
+        if not self.address:
+            component = self._table.component
+            raise Unavailable(f"nobody has said where {component} is", component=component)
+        return self.address
 
     def seconds(self) -> float:
         """How long a call may take. Raises :class:`DeadlineExceeded` when no time is left."""
@@ -184,9 +191,9 @@ class Connection(Way):
         found = self._channels.get(process)
         if found is None:
             made = (
-                grpc.insecure_channel(self.address, self._options)
+                grpc.insecure_channel(self.target(), self._options)
                 if self._credentials is None
-                else grpc.secure_channel(self.address, self._credentials, self._options)
+                else grpc.secure_channel(self.target(), self._credentials, self._options)
             )
             found = self._channels.setdefault(process, made)
             if found is not made:
@@ -261,8 +268,8 @@ class AsyncConnection(Way):
         found = self._channels.get(loop)
         if found is None:
             found = self._channels[loop] = (
-                grpc.aio.insecure_channel(self.address, self._options)
+                grpc.aio.insecure_channel(self.target(), self._options)
                 if self._credentials is None
-                else grpc.aio.secure_channel(self.address, self._credentials, self._options)
+                else grpc.aio.secure_channel(self.target(), self._credentials, self._options)
             )
         return found

@@ -19,7 +19,7 @@ from .translate import collecting
 def report(package: str, seam: str = "") -> dict[str, object]:
     """``findings`` of the mappings, what keeps ``translate.py`` from being imported, and what ``seam.toml`` says.
 
-    ``seam`` is the path of another one than the layer's own.
+    The functions of the mappings are tried. ``seam`` is the path of another one than the layer's own.
     """
     return {**_mappings(package), **_seam(package, seam)}
 
@@ -38,7 +38,7 @@ def _mappings(package: str) -> dict[str, Any]:
     findings = [
         {"code": f.code, "message": f.message, "path": f.where.path, "line": f.where.line, "remedy": f.remedy}
         for translation in collected
-        for f in translation.findings()
+        for f in (*translation.findings(), *translation.tried())
     ]
     return {"findings": findings, "failed": None}
 

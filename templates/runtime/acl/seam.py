@@ -2,7 +2,8 @@
 
 Modes are read live: a change of ``seam.toml`` (or of the flags of an OpenFeature provider) counts within half a second,
 without a restart. A source that fails, or says what cannot be, changes nothing: the last mode that was known holds, and
-without one the monolith answers. What has been routed is never tried on the other side: a write that failed has failed.
+without one the monolith answers. What has been routed is never tried on the other side: a write that failed has failed,
+and where pins are kept, its second attempt goes where the first one went.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Protocol
 
-from . import transactions
+from . import pins, transactions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .calls import Rpc, Table
+    from .pins import Pinned
 
 _log = logging.getLogger(__name__)
 
@@ -230,12 +232,24 @@ class OpenFeatureFlags:
 class Router:
     """Says for each call who answers it."""
 
-    def __init__(self, table: Table, flags: Flags, *, reachable: Callable[[], bool], salt: str = "") -> None:
-        """``reachable`` tells whether a service is there to route to at all: its address is known."""
+    def __init__(
+        self,
+        table: Table,
+        flags: Flags,
+        *,
+        reachable: Callable[[], bool],
+        salt: str = "",
+        pinned: Pinned | None = None,
+    ) -> None:
+        """``reachable`` tells whether a service is there to route to at all: its address is known.
+
+        ``pinned`` keeps which side had a write first, see ``pins.py``; without it a write that is repeated goes by the share.
+        """
         self._table = table
         self._flags = flags
         self._reachable = reachable
         self._salt = (salt or table.component).encode()
+        self._pinned = pinned
         self._last: dict[str, Mode] = {}
         self._failing: dict[str, str] = {}
         self._entities = {rpc.name: attrgetter(rpc.entity) for rpc in table.rpcs if rpc.entity}
@@ -257,11 +271,14 @@ class Router:
         return found
 
     def to_service(self, name: str, request: object) -> bool:
-        """Whether the service answers this call. A request that names no entity is the monolith's.
+        """Whether the service answers this call, which is about to be made. A request that names no entity is the monolith's.
 
-        Raises :class:`~.transactions.InTransactionError` in development, where it would do so inside a transaction.
+        A write with a pin goes where it went first. Raises :class:`~.transactions.InTransactionError` in development, where
+        the service would be called inside a transaction; :class:`~.pins.PinError`, and what the store of the pins raises.
         """
         goes = self._goes(name, request)
+        if self._pinned is not None and (pin := self.pin(name, request)):
+            goes = pins.kept(self._pinned, pin, goes)
         if goes:
             transactions.check(name)
         return goes
@@ -270,8 +287,14 @@ class Router:
         found = self.mode(name)
         if found.name != "percent":
             return found.name == "service"
+        if self._pinned is None:
+            pins.warn(self._table.component, self._table[name], request)
         entity = self.entity(name, request)
         return entity != "" and point(self._salt, entity) < found.percent * _POINTS / 100
+
+    def pin(self, name: str, request: object) -> str:
+        """What a call is pinned by; empty where it goes by the share: nobody keeps pins, or it is no write with a key."""
+        return "" if self._pinned is None else pins.pin(self._table.component, self._table[name], request)
 
     def entity(self, name: str, request: object) -> str:
         """What a call is about: the name in its request, or empty."""

@@ -6,7 +6,7 @@ copying of a model that this layer is there to prevent.
 
 The checks are ACL001 to ACL007, each with the line to look at. They run when the module with the translators is imported
 (an expired ``ignore`` is logged then, and nothing more: no program stops because of a date), in `scaffold acl check`, and
-in the generated test.
+in the generated test. The latter two also try the functions of the mappings, with values that the columns may hold.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import logging
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import Enum
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Callable, Generic, Mapping, Sequence, TypeVar, Union
@@ -94,7 +95,14 @@ class Src:
     unpaired: tuple[str, ...] = ()
     zone: str | datetime.tzinfo | None = None
     lossy: str = ""
+    one_way: str = ""
+    renamed: str = ""
     where: Place = field(default=Place("", 0), compare=False)
+
+    @property
+    def returns(self) -> bool:
+        """Whether the column can be told from the field."""
+        return self.values is not None or self.to is None or self.back is not None
 
 
 @dataclass(frozen=True)
@@ -104,7 +112,15 @@ class Computed:
     function: Callable[[Any], object]
     uses: tuple[str, ...]
     back: Split | None = None
+    zone: str | datetime.tzinfo | None = None
+    lossy: str = ""
+    one_way: str = ""
     where: Place = field(default=Place("", 0), compare=False)
+
+    @property
+    def returns(self) -> bool:
+        """Whether the columns can be told from the field."""
+        return self.back is not None
 
 
 @dataclass(frozen=True)
@@ -112,6 +128,7 @@ class Const:
     """See :func:`const`."""
 
     value: object
+    reason: str = ""
     where: Place = field(default=Place("", 0), compare=False)
 
 
@@ -154,15 +171,21 @@ def src(
     unpaired: Sequence[str] = (),
     zone: str | datetime.tzinfo | None = None,
     lossy: str = "",
+    one_way: str = "",
+    renamed: str = "",
 ) -> Src:
     """The field is this column. A path leads over relations: ``src("product.slug")``.
 
     ``to`` turns the column's value into the field's, ``back`` the field's into the column's. ``null`` is what NULL means
     where the field cannot be absent. ``values`` pairs the values of the column with those of the enum; ``unpaired`` names
-    values of the enum that no column has. ``zone`` is the time zone that naive datetimes are in. ``lossy`` is the reason
-    why a Decimal may become a float here.
+    values of the enum that no column has. ``zone`` is the time zone that naive datetimes are in; where ``to`` makes the
+    instant, it has to be this one.
+
+    The others are reasons. ``one_way``: why nobody needs a ``back``; what arrives still has to be what the column has.
+    ``lossy``: why it may be something else, a Decimal as a float, NULL as 0. ``renamed``: why a value is paired with
+    another than the one that is called the same.
     """
-    return Src(column, to, back, null, values, tuple(unpaired), zone, lossy, _here())
+    return Src(column, to, back, null, values, tuple(unpaired), zone, lossy, one_way, renamed, _here())
 
 
 def computed(
@@ -170,17 +193,20 @@ def computed(
     *,
     uses: Sequence[str] = (),
     back: Split | None = None,
+    zone: str | datetime.tzinfo | None = None,
+    lossy: str = "",
+    one_way: str = "",
 ) -> Computed:
-    """The field is what ``function`` makes of the row. ``uses`` are the columns that it reads.
+    """The field is what ``function`` makes of the row. ``uses`` are the columns that it reads: all of them.
 
-    ``back`` makes columns of the field's value again, by name.
+    ``back`` makes columns of the field's value again, by name. ``zone``, ``lossy`` and ``one_way`` are as in :func:`src`.
     """
-    return Computed(function, tuple(uses), back, _here())
+    return Computed(function, tuple(uses), back, zone, lossy, one_way, _here())
 
 
-def const(value: object) -> Const:
-    """The field is the same in every message."""
-    return Const(value, _here())
+def const(value: object, *, reason: str = "") -> Const:
+    """The field is the same in every message: for a ``reason``, where a column of that name is left behind."""
+    return Const(value, reason, _here())
 
 
 def ignore(reason: str, *, until: str) -> Ignore:
@@ -252,7 +278,7 @@ class Translator(Generic[T]):
         return getattr(self.target, "__name__", str(self.target))
 
     def prepare(self, message: Message) -> None:
-        """Make the functions that translate, from rules that have been checked."""
+        """Make the functions that translate, from rules that have been checked. Raises ``ZoneInfoNotFoundError``."""
         readers, writers = [], []
         for attribute, rule in self.rules.items():
             target = message.field(attribute)
@@ -263,6 +289,7 @@ class Translator(Generic[T]):
                 if (writer := _writer(rule, target)) is not None:
                     writers.append((attribute, writer))
             elif isinstance(rule, Computed):
+                timezone(rule.zone)
                 readers.append((attribute, rule.function))
                 if rule.back is not None:
                     writers.append((attribute, rule.back))
@@ -329,6 +356,7 @@ def _through(get: Callable[[Any], object], row: Any) -> object:
 
 
 def _conversion(rule: Src, target: Field, name: str) -> Callable[[Any], object]:
+    zone = timezone(rule.zone)
     if rule.values is not None:
         pairs = dict(rule.values)
 
@@ -341,7 +369,6 @@ def _conversion(rule: Src, target: Field, name: str) -> Callable[[Any], object]:
 
         return paired
     if target.kind == "timestamp" and rule.to is None:
-        zone = _zone(rule.zone)
 
         def zoned(value: Any) -> object:
             if value.tzinfo is not None:
@@ -351,14 +378,22 @@ def _conversion(rule: Src, target: Field, name: str) -> Callable[[Any], object]:
             return value.replace(tzinfo=zone)
 
         return zoned
+    if rule.to is None and target.kind == "float":
+        return _floated
     return rule.to or _same
+
+
+def _floated(value: Any) -> object:
+    """A Decimal as a float: only where the mapping has a reason for that, else it is not complete."""
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def _same(value: Any) -> object:
     return value
 
 
-def _zone(zone: str | datetime.tzinfo | None) -> datetime.tzinfo | None:
+def timezone(zone: str | datetime.tzinfo | None) -> datetime.tzinfo | None:
+    """What ``zone=`` names. Raises ``ZoneInfoNotFoundError``."""
     if not isinstance(zone, str):
         return zone
     if zone.upper() == "UTC":
@@ -383,7 +418,7 @@ def _writer(rule: Src, target: Field) -> Callable[[Any], Mapping[str, object]] |
             return pairs[value]
 
     elif target.kind == "timestamp" and rule.back is None and rule.zone is not None:
-        zone = _zone(rule.zone)
+        zone = timezone(rule.zone)
 
         def convert(value: Any) -> object:
             return value.astimezone(zone).replace(tzinfo=None)
@@ -424,6 +459,17 @@ class Translation:
         from .completeness import findings
 
         return findings(self, today or datetime.date.today())
+
+    def tried(self) -> tuple[Finding, ...]:
+        """What only shows when the functions of the mappings run, over values that the columns may hold.
+
+        What :meth:`findings` says already is not said again. Not part of an import: a program that starts runs nothing of
+        the mappings.
+        """
+        from .forward import tried
+
+        said = {(finding.code, finding.where) for finding in self.findings()}
+        return tuple(finding for finding in tried(self) if (finding.code, finding.where) not in said)
 
     def checked(self) -> Translation:
         """Itself, ready to translate. Raises :class:`TranslatorsError`; an expired ignore is only logged."""

@@ -225,6 +225,41 @@ def test_streams_go_to_one_side(service, modes):
     assert (service.written, monolith.written) == ([2], [])
 
 
+def test_a_second_attempt_goes_where_the_first_one_went_for_sync_and_async_code(service, modes):
+    """The first attempt fails at the service; the second comes when everybody is back with the monolith."""
+    monolith, store, threads = Side("monolith"), {}, []
+    flags = SeamFile(modes, wire.TABLE, seconds=0)
+    again, new = port.MeasureSampleRequest("samples/1", "again"), port.MeasureSampleRequest("samples/1", "new")
+
+    def pinned(pin, side):
+        threads.append(threading.current_thread())
+        return store.setdefault(pin, side)
+
+    write(modes, 'mode = "service"')
+    with pytest.raises(Unavailable):
+        Seam(monolith, Remote("127.0.0.1:1", timeout=5), flags, pinned=pinned).measure_sample(again)
+    write(modes, 'mode = "monolith"')
+    seam = Seam(monolith, Remote(service.address), flags, pinned=pinned)
+    assert seam.measure_sample(again).measurement == "service"
+    assert seam.measure_sample(new).measurement == "monolith"
+    with pytest.raises(Unavailable):
+        Seam(monolith, Remote("", timeout=5), flags, pinned=pinned).measure_sample(again)
+
+    async def calls():
+        remote = AsyncRemote(service.address)
+        both = AsyncSeam(monolith, remote, flags, pinned=pinned)
+        found = [(await both.measure_sample(each)).measurement for each in (again, new)]
+        await both.get_sample(port.GetSampleRequest("samples/1"))
+        await remote.close()
+        return found
+
+    del threads[:]
+    assert asyncio.run(calls()) == ["service", "monolith"]
+    assert len(threads) == 2, "a read has no pin"
+    assert threading.main_thread() not in threads, "the store blocks, and the event loop must not"
+    assert store == {"lab.MeasureSample/again": "service", "lab.MeasureSample/new": "monolith"}
+
+
 def test_async_code_has_the_same_seam(service, modes):
     monolith = Side("monolith")
 

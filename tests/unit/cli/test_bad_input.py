@@ -414,6 +414,18 @@ def test_a_folder_that_is_a_link_out_of_the_workspace(folder: str, shop: Path) -
     assert tree(outside) == before
 
 
+def test_a_handler_that_is_a_link_out_of_the_workspace_is_left_alone(shop: Path) -> None:
+    """It is the user's, and what it leads to is not read: nobody says of it that it is no Python."""
+    handler, outside = shop / "services/cart/src/cart/handlers/get_cart.py", shop.parent / "get_cart.py"
+    handler.rename(outside)
+    handler.symlink_to(outside)
+    edit(shop / CART_PROTO, "string id = 1;", "string id = 1; string more = 2;")
+    before = outside.read_bytes()
+    assert scaffold(shop, "plan").code == 0
+    assert scaffold(shop, "regen").code == 0
+    assert handler.is_symlink() and outside.read_bytes() == before
+
+
 def test_a_path_that_differs_by_case_only(shop: Path) -> None:
     handlers = shop / "services/cart/src/cart/handlers"
     (handlers / "get_cart.py").rename(handlers / "Get_Cart.py")

@@ -115,11 +115,17 @@ def test_every_breach_is_found(shop: Path) -> None:
 
 
 def test_a_module_that_is_not_python(shop: Path) -> None:
-    write(shop, {"services/cart/src/cart/broken.py": "def (\n"})
-    said = scaffold(shop, "check", "--only", "boundaries")
-    assert said.code == 2
-    assert "boundaries-failed" in said.err
-    assert "broken.py" in said.err
+    """It is found once, and hides nothing: neither the others' imports nor the other parts' findings."""
+    write(
+        shop,
+        {"services/cart/src/cart/broken.py": "def (\n", "services/catalog/src/catalog/two.py": "import checkout\n"},
+    )
+    said = scaffold(shop, "check", "--only", "boundaries", "--only", "drift")
+    assert said.code == 1
+    assert said.out.count("services/cart/src/cart/broken.py:1:") == 1
+    assert "broken.py:1:5: not-python: it is no Python: " in said.out
+    assert "services/catalog/src/catalog/two.py:1: boundary: catalog.two imports checkout" in said.out
+    assert said.out.endswith("2 found\n")
 
 
 def test_for_programs(shop: Path) -> None:

@@ -175,15 +175,16 @@ def test_a_name_that_is_taken(layered: Path) -> None:
 # what an API change touches
 
 
-def planned(root: Path) -> dict[str, dict[str, list[tuple[str, bool]]]]:
+def planned(root: Path) -> dict[str, dict[str, dict[str, bool]]]:
     """Of each section of the plan, the lines to edit by file: their text, and whether the layer does not start with it."""
     data = json.loads(scaffold(root, "plan", "--format", "json").out)
-    found: dict[str, dict[str, list[tuple[str, bool]]]] = {}
+    found: dict[str, dict[str, dict[str, bool]]] = {}
     for section in data["evolution"]:
         own = [line for item in section["items"] if item["edit"] for line in item["lines"]]
         for line in (*own, *section["edits"]):
             files = found.setdefault(section["component"], {})
-            files.setdefault(line["path"].rpartition("/")[2], []).append((line["text"], line["at_start"]))
+            lines = files.setdefault(line["path"].rpartition("/")[2], {})
+            lines[line["text"]] = lines.get(line["text"], False) or line["at_start"]
     return found
 
 
@@ -204,8 +205,13 @@ def planned(root: Path) -> dict[str, dict[str, list[tuple[str, bool]]]]:
             ("rpc EmptyCart(EmptyCartRequest) returns (EmptyCartResponse)", "rpc ClearCart(Cart) returns (Cart)"),
             {"local.py": ["EmptyCartRequest,", "EmptyCartResponse,", "def empty_cart(", "return EmptyCartResponse()"]},
         ),
+        # An RPC that came has to be written in the port: beside the last one that is there.
+        (
+            ("  rpc EmptyCart(", "  rpc CountItems(GetCartRequest) returns (Cart);\n  rpc EmptyCart("),
+            {"local.py": ["def empty_cart("]},
+        ),
     ],
-    ids=["field", "field renamed", "rpc gone"],
+    ids=["field", "field renamed", "rpc gone", "rpc"],
 )
 def test_the_plan_names_the_lines_of_a_layer(
     layered: Path, change: tuple[str, str], expected: dict[str, list[str]], alone: bool
@@ -220,8 +226,8 @@ def test_the_plan_names_the_lines_of_a_layer(
     assert set(found) == set(expected)
     for file, lines in expected.items():
         assert len(found[file]) == len(lines), found[file]
-        assert all(text.startswith(line) for line, (text, _) in zip(lines, found[file], strict=True))
-        assert any(at_start for _, at_start in found[file]) == (file == "translate.py" or len(lines) > 2)
+        assert all(text.startswith(line) for line, text in zip(lines, found[file], strict=True))
+        assert any(found[file].values()) == (file == "translate.py" or len(lines) > 2)
 
 
 def test_a_layer_that_nothing_touches_is_not_named(layered: Path) -> None:

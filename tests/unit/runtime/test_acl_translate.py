@@ -195,9 +195,9 @@ def test_enums_are_paired_on_both_sides() -> None:
 
 
 def test_a_branch_that_is_always_set_shuts_the_others_out() -> None:
-    assert codes(order(mail=const("x"), drops=("customer", "mail"))) == ["ACL005"]
+    assert codes(order(mail=const("x", reason="one desk"), drops=("customer", "mail"))) == ["ACL005"]
     quiet = ignore("no letters yet", until="2027-06-30")
-    assert codes(order(mail=const("x"), post=quiet, drops=("customer", "mail", "post"))) == []
+    assert codes(order(mail=const("x", reason="one desk"), post=quiet, drops=("customer", "mail", "post"))) == []
     made = order()
     translation(made).checked()
     with pytest.raises(UntranslatableError, match="more than one of mail, post"):

@@ -15,7 +15,7 @@ PLACED = translator(
     "orders.Order",
     fields={
         "order": src("number", to=lambda number: "orders/" + number),
-        "total": computed(money, uses=["total", "currency"]),
+        "total": computed(money, uses=["total", "currency"], one_way="an answer is only read"),
     },
     drops=[
         drop("id", "public_id", "basket", "basket_etag", reason="an order is known by its number"),

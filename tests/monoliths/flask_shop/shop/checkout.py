@@ -42,7 +42,7 @@ def place_order(token, payment_token, request_id):
         order = order or record(cart, request_id)
         if order.state is OrderState.NEW:
             try:
-                reference = payments.charge(order.total, order.currency, payment_token, order.number)
+                reference = payments.charge(order.total, order.currency, payment_token, order.reference)
             except payments.Declined:
                 order.state = OrderState.CANCELLED
             else:

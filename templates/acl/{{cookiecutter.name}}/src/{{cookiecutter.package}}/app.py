@@ -42,5 +42,5 @@ def remote() -> Remote:
 
 @cache
 def {{ cookiecutter.name }}() -> Seam:
-    """What the monolith calls."""
+    """What the monolith calls. Writes that are tried again while the share moves take `pinned=`: gen/runtime/acl/pins.py."""
     return Seam(local(), remote(), SEAM)

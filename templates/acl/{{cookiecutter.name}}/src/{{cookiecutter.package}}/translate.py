@@ -7,8 +7,8 @@ Each field is exactly one of
     const(value)                           the same in every message
     ignore("reason", until="2027-03-31")   empty, for a reason, and not for ever
 
-and every column is used, or left behind: drop("column", reason="…"). What `scaffold new acl` proposes is a todo(…), and
-does not pass: that two names are equal is no reason for a field to be a column.
+and every column is used, or left behind: drop("column", reason="…"). A function without back= says why: one_way="…".
+What `scaffold new acl` proposes is a todo(…), and does not pass: that two names are equal is no reason for anything.
 """
 
 {% if cookiecutter.translators.all %}

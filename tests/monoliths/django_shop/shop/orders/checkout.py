@@ -37,11 +37,13 @@ class PaymentDeclined(CheckoutError):
 def place_order(token, payment_token, request_id):
     """Buy the basket of that token. The same request_id brings the same order, and no second charge."""
     with transaction.atomic():
+        # Locked first: of two attempts at once, the second finds what the first has recorded.
+        Basket.objects.select_for_update().filter(token=token).first()
         order = Order.objects.filter(number=request_id).first() or _record(token, request_id)
         if order.status == Order.NEW:
             try:
                 # The vendor is called while rows are locked. Everybody knows, nobody dares.
-                order.pay(gateway.charge(order.total, order.currency, payment_token, order.number))
+                order.pay(gateway.charge(order.total, order.currency, payment_token, order.reference))
             except gateway.Declined:
                 order.cancel()
             else:

@@ -1,0 +1,1 @@
+"""Where a write went first: an app of the shop's, with one table."""
