@@ -46,7 +46,9 @@ def meant(name: str, known: Sequence[str], said: str) -> str:
     if not known:
         return f"{said} none: there are none"
     folded = {other.lower(): other for other in known}
-    close = get_close_matches(name.lower(), folded, n=1)
+    # An enum's values begin with its name (STATE_PAID), and a person types the rest.
+    ending = [other for other in folded if other.endswith(f"_{name.lower()}")]
+    close = ending if len(ending) == 1 else get_close_matches(name.lower(), folded, n=1)
     question = f'did you mean "{folded[close[0]]}"? ' if close else ""
     return f"{question}{said} {', '.join(known)}"
 
