@@ -264,24 +264,32 @@ def check(names: tuple[str, ...], form: str) -> int:
 @command.command("retire")
 @click.argument("name")
 @click.option(
-    "--monolith", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".", metavar="DIR",
-    show_default=True, help="The monolith's source.",
+    "--monolith", type=click.Path(path_type=Path), metavar="DIR",
+    help="The monolith's source; without it, `monolith` of the layer in scaffold.toml.",
 )  # fmt: skip
-@click.option("--seam", metavar="FILE", default="", help="The seam.toml of production, where it is another one.")
-def retire(name: str, monolith: Path, seam: str) -> int:
+@click.option(
+    "--seam", type=click.Path(path_type=Path), metavar="FILE",
+    help="The seam.toml of production, where it is another one.",
+)  # fmt: skip
+def retire(name: str, monolith: Path | None, seam: Path | None) -> int:
     """Say whether an anti-corruption layer may go, and what stands in the way, line by line.
 
-    It may not while calls go to the monolith, and while anything there imports the layer or the models behind it. Nothing
-    is written. Exit code 1: something stands in the way.
+    It may not while calls go to the monolith, while anything there needs the layer or the models behind it, and while a
+    file that may do so cannot be read. Nothing is written. Exit code 1: something stands in the way.
     """
     from scaffold.shell import console
     from scaffold.verbs.status import retire as retire_layer
 
-    found = retire_layer(Path.cwd(), name, monolith, str(Path(seam).resolve()) if seam else "")
-    if found:
-        console.show_diagnostics(found, sys.stdout)
-        console.say(f"{len(found)} found: {name} is still needed")
+    said = retire_layer(Path.cwd(), name, monolith, seam)
+    console.show_diagnostics((*said.found, *said.notes), sys.stdout)
+    if said.found:
+        console.say(f"{len(said.found)} found: {name} is still needed")
         return 1
     console.say(f"nothing needs {name}'s layer any more: `scaffold remove acl/{name}` takes it out, into the attic;")
-    console.say("then drop the tables, when nobody can want them back")
+    if said.tables:
+        tables = ", ".join(said.tables)
+        console.say(
+            console.printable(f"then revoke the rights on {tables}, which finds what is in no source, and drop")
+        )
+        console.say("what nobody missed, when nobody can want it back")
     return 0

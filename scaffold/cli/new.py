@@ -85,13 +85,18 @@ def process(
     help="What `scaffold acl introspect` wrote; by default `model.snapshot.json` of the workspace.",
 )  # fmt: skip
 @click.option(
+    "--monolith", default="", metavar="DIR",
+    help="The monolith's source, recorded for `scaffold status` and `scaffold acl retire`.",
+)  # fmt: skip
+@click.option(
     "--proto", "protos", multiple=True, metavar="PATH",
     help="A proto with the API, where there is no component of that name (yet). Repeatable.",
 )  # fmt: skip
 @_SERVICE
 def acl(
-    component: str, orm: Orm, models: tuple[str, ...], snapshot: str, protos: tuple[str, ...], services: tuple[str, ...]
-) -> None:
+    component: str, orm: Orm, models: tuple[str, ...], snapshot: str, monolith: str, protos: tuple[str, ...],
+    services: tuple[str, ...],
+) -> None:  # fmt: skip
     """Add an anti-corruption layer: the monolith serves a component's API, calls its service, or both.
 
     It is a folder that a monolith can hold, for Python 3.9 and later. The mappings between the models and the API are
@@ -100,7 +105,7 @@ def acl(
     from scaffold.shell import console
     from scaffold.verbs.new import Layer, new_acl
 
-    created = new_acl(Path.cwd(), Layer(component, orm, models, snapshot, protos, services))
+    created = new_acl(Path.cwd(), Layer(component, orm, models, snapshot, protos, services, monolith))
     adapter, out = created.adapter, sys.stdout
     generated = sum(c.owner == "generated" and c.path.startswith(f"{adapter.path}/") for c in created.plan.changes)
     name = console.style(adapter.name, "bold", out)

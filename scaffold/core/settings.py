@@ -99,6 +99,12 @@ class Acl(_Table):
     snapshot: str = Field(
         default="model.snapshot.json", description="What `scaffold acl introspect` wrote of the monolith."
     )
+    monolith: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Folder of the monolith's source, from the workspace: `../shop`. `status` and `acl retire` look there "
+        "for who still needs the layer.",
+    )
     proto: str | list[str] | None = Field(
         default=None, description="Proto file or files of the API; those of the component where none are named."
     )
@@ -240,6 +246,7 @@ class Settings(_Table):
             serve=tuple(table.serve),
             entities=tuple(sorted(table.entities.items())),
             own_protos=bool(own),
+            monolith=PurePosixPath(table.monolith).as_posix() if table.monolith else "",
         )
 
     def _units(self) -> Iterator[Unit]:
@@ -296,7 +303,8 @@ class Unit:
 class Adapter:
     """An anti-corruption layer with its defaults filled in; paths are POSIX, relative to the workspace.
 
-    ``own_protos``: its table names the protos, and not only the component's.
+    ``own_protos``: its table names the protos, and not only the component's. ``monolith`` alone may lead out of the
+    workspace; it is empty where nobody has said it.
     """
 
     name: str
@@ -310,6 +318,7 @@ class Adapter:
     serve: tuple[str, ...] = ()
     entities: tuple[tuple[str, str], ...] = ()
     own_protos: bool = False
+    monolith: str = ""
     kind: Literal["acl"] = "acl"
     external: Literal[False] = False
     uses: tuple[str, ...] = ()
@@ -400,6 +409,8 @@ def adapter_text(adapter: Adapter) -> str:
     lines = [f"[acls.{adapter.name}]", f"orm = {_toml(adapter.orm)}", f"models = {_toml(list(adapter.models))}"]
     if adapter.snapshot != "model.snapshot.json":
         lines.append(f"snapshot = {_toml(adapter.snapshot)}")
+    if adapter.monolith:
+        lines.append(f"monolith = {_toml(adapter.monolith)}")
     if adapter.own_protos:
         lines.append(f"proto = {_toml(adapter.protos[0]) if len(adapter.protos) == 1 else _toml(list(adapter.protos))}")
     lines.append(f"services = {_toml(list(adapter.services))}")
@@ -724,6 +735,10 @@ def _check_adapters(settings: Settings, units: tuple[Unit, ...], places: _Places
                 message = f'the {key} "{path}" is not inside the workspace'
                 remedy = "write a relative path with forward slashes, below the workspace"
                 yield Diagnostic("settings-value", message, places.find("acls", adapter.name, key), remedy)
+        if adapter.monolith and not _relative(adapter.monolith):
+            message = f'the monolith "{adapter.monolith}" is nowhere but on this machine'
+            remedy = "write a path from the workspace, with forward slashes; it may lead out of it"
+            yield Diagnostic("settings-value", message, places.find("acls", adapter.name, "monolith"), remedy)
         clash = next((name for path, name in seen.items() if _overlap(path, adapter.path)), None)
         clash = clash or packages.get(adapter.package)
         if clash:
@@ -739,6 +754,9 @@ def _overlap(one: str, other: str) -> bool:
 
 def _inside(path: str, *, allow_here: bool = False) -> bool:
     pure = PurePosixPath(path)
-    if not path or pure.is_absolute() or "\\" in path or ".." in pure.parts or re.match(r"[A-Za-z]:", path):
-        return False
-    return bool(pure.parts) or allow_here
+    return _relative(path) and ".." not in pure.parts and (bool(pure.parts) or allow_here)
+
+
+def _relative(path: str) -> bool:
+    """Whether a path means the same on every machine."""
+    return bool(path) and not (PurePosixPath(path).is_absolute() or "\\" in path or re.match(r"[A-Za-z]:", path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scaffold import __version__
+from scaffold.acl.source import problems as monolith_problems
 from scaffold.core import settings as settings_module
 from scaffold.core import starter
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
@@ -97,6 +99,7 @@ class Layer:
     snapshot: str = ""
     protos: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
+    monolith: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,7 @@ def new_acl(start: Path, request: Layer) -> Layered:
             protos=protos,
             services=tuple(dict.fromkeys(request.services)),
             own_protos=bool(protos),
+            monolith=_monolith(request, start, workspace),
         )
         memory = memory_of(workspace)
         what = wanted(workspace, _settings(workspace, adapter), memory=memory)
@@ -174,6 +178,15 @@ def _snapshot(request: Layer, start: Path, workspace: Workspace) -> str:
             )
         )
     return path.relative_to(workspace.root.resolve()).as_posix()
+
+
+def _monolith(request: Layer, start: Path, workspace: Workspace) -> str:
+    """The path of the monolith's source from the workspace. Raises ScaffoldError where there is none."""
+    if not request.monolith:
+        return ""
+    folder = start / request.monolith
+    ScaffoldError.raise_if(monolith_problems(folder, request.monolith, None, "name the folder of its source"))
+    return Path(os.path.relpath(folder.resolve(), workspace.root.resolve())).as_posix()
 
 
 def _taken(folder: Path) -> bool:
