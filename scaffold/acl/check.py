@@ -1,6 +1,7 @@
-"""What is wrong with a layer's mappings, port and seam, each with the line to look at.
+"""What is wrong with a layer's mappings, errors, port and seam, each with the line to look at.
 
-The mappings are the user's code: they are imported in a process of their own, which needs neither the monolith nor gRPC.
+The mappings are the user's code: they are imported in a process of their own, which needs neither the monolith nor gRPC. The
+map of errors names the monolith's exceptions: it is looked at where these can be imported, by PYTHONPATH say.
 """
 
 from __future__ import annotations
@@ -48,8 +49,20 @@ def _reported(root: Path, adapter: Adapter) -> Iterator[Diagnostic]:
     for finding in said["findings"]:
         where = _location(root, adapter, finding["path"], finding["line"])
         yield _finding(finding["code"], finding["message"], where, finding["remedy"])
+    for problem in said.get("errors", ()):  # a layer that was generated earlier says nothing of them
+        yield _errors_incomplete(problem["message"], Location(f"{adapter.root}/errors.py", problem["line"]))
     if said["seam"]:
         yield seam_invalid(said["seam"], Location(f"{adapter.root}/seam.toml"))
+
+
+def _errors_incomplete(why: str, where: Location) -> Diagnostic:
+    """The map of errors does not know an exception, or cannot tell two apart."""
+    return Diagnostic(
+        "errors-incomplete",
+        why,
+        where,
+        "give each exception one Pair with a status and a reason of its own, or pair a base class of it",
+    )
 
 
 def seam_invalid(why: str, where: Location) -> Diagnostic:
@@ -70,7 +83,8 @@ def _finding(code: str, message: str, where: Location, remedy: str) -> Diagnosti
 def report(source: Path, package: str, seam: str = "") -> Any:
     """The report of the layer's runtime, or why there is none. ``seam`` is the path of another ``seam.toml``."""
     command = [sys.executable, "-m", f"{package}.gen.runtime.acl.report", package, seam]
-    environment = {**os.environ, "PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1"}
+    path = os.pathsep.join(filter(None, (str(source), os.environ.get("PYTHONPATH"))))  # where the monolith may be
+    environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         ran = subprocess.run(
             command, cwd=source, env=environment, capture_output=True, text=True, timeout=_SECONDS, check=False

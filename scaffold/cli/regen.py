@@ -62,11 +62,11 @@ def command(
         return _watch()
     if check:
         from scaffold.cli.check import show
-        from scaffold.verbs.check import drift
+        from scaffold.verbs.check import drift, failed
 
         found = drift(plan(Path.cwd(), afresh=True).plan)
         show(found, "text")
-        return 1 if found else 0
+        return 1 if failed(found) else 0
     outcome = regen(Path.cwd(), typed)
     console.show_evolution(outcome.plan.evolution, short=True)
     console.show_changes(outcome.plan)

@@ -117,17 +117,17 @@ class InProcess:
             raise TargetError(f"{name} does not start.\n\n{_explain(error)}") from error
 
     def _environ(self, name: str, component: Component) -> dict[str, str]:
-        """The environment that a component reads its settings from."""
-        environ = {key: value for key, value in os.environ.items() if not _is_the_developers(key)}
-        environ |= component.environ
-        environ |= {"HOST": HOST, "PORT": "0", "DATABASE_URL": f"sqlite:///{self._databases() / name}.db"}
+        """The environment that a component reads its settings from: no spelling of ours is left to the developer's."""
+        own = {"HOST": HOST, "PORT": "0", "DATABASE_URL": f"sqlite:///{self._databases() / name}.db"}
         for used in component.uses:
             # What is not in the plan is external: the environment says where it is.
             if used in self._plan.components:
-                environ[f"{naming.environment(used)}_ADDRESS"] = self.open(used).address
+                own[f"{naming.environment(used)}_ADDRESS"] = self.open(used).address
         for vendor_name, vendor in component.vendors.items():
-            environ |= self._vendor(vendor_name, vendor)
-        return environ
+            own |= self._vendor(vendor_name, vendor)
+        hidden = {spelling for variable in own for spelling in naming.spellings(name, variable)}
+        inherited = {k: v for k, v in os.environ.items() if k not in hidden and not _is_the_developers(k)}
+        return {**inherited, **component.environ, **own}
 
     def _databases(self) -> Path:
         if self._folder is None:
@@ -147,7 +147,8 @@ class InProcess:
             except ScaffoldError as error:
                 raise TargetError(f"the stand-in of the vendor {name} does not start.\n\n{error}") from error
             url = f"http://{HOST}:{port}"
-        return {variable: url if variable.endswith("_URL") else "contract-suite" for variable in vendor.env}
+        variables = dict.fromkeys((f"{naming.environment(name)}_URL", *vendor.env))
+        return {variable: url if variable.endswith("_URL") else "contract-suite" for variable in variables}
 
 
 def _serve(name: str, component: Component, environ: Mapping[str, str]) -> _Started:

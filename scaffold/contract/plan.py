@@ -40,8 +40,9 @@ class Vendor:
     """A third-party HTTP service.
 
     ``command`` starts its stand-in, which listens on ``PORT`` of loopback; without one, calls to the vendor find
-    nobody. ``env`` are the variables that the process reads about it: what ends with ``_URL`` becomes the stand-in's
-    address, the rest some text that is no secret. ``environ`` is added to the stand-in's own environment.
+    nobody. ``env`` are the variables that the process reads about it, besides ``NAME_URL``: what ends with ``_URL``
+    becomes the stand-in's address, the rest some text that is no secret. ``environ`` is added to the stand-in's own
+    environment.
     """
 
     command: tuple[str, ...] = ()

@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 
 # What the generated modules themselves are called by, besides the port.
 _TAKEN = frozenset(
-    "Any AsyncIterable AsyncIterator AsyncRemote AsyncSeam Awaitable Callable Enum ErrorMap Flags HandlerPending Headers "
-    "Iterable Iterator Local Mapping Optional Path Pinned Protocol Remote Router Run Seam SeamFile TABLE CODEC Union asyncio "
-    "dataclass datetime flags grpc bool bytes dict float int object str tuple".split()
+    "Any Around AsyncIterable AsyncIterator AsyncRemote AsyncSeam Awaitable Blocking Callable Enum ErrorMap Flags "
+    "HandlerPending Headers Iterable Iterator Local Mapping Optional Path Pinned Protocol Remote Router Run Seam SeamFile "
+    "TABLE CODEC Union dataclass datetime flags grpc bool bytes dict float int object str tuple".split()
 )
 
 # Attributes that no RPC of the generated classes can have.
@@ -165,6 +165,7 @@ class _Builder:
         files = [
             self._file(".importlinter", "acl/importlinter.j2", self._boundaries()),
             self._file("tests/contract/test_contract.py", "test_contract.py.j2", self._contract()),
+            self._file("tests/acl/test_errors.py", "acl/test_errors.py.j2", self._boundaries()),
             self._file("tests/acl/test_translators.py", "acl/test_translators.py.j2", self._boundaries()),
             *(self._file(f"src/{self._adapter.package}/{path}", template, view) for path, template, view in gen),
         ]
@@ -364,10 +365,7 @@ class _Builder:
                 ") -> None:",
                 4,
             ),
-            streams=(
-                *["collected"] * any(c.method.client_streaming for c in self._calls),
-                *["iterated"] * any(c.method.server_streaming for c in self._calls),
-            ),
+            streams=("collected",) if any(c.method.client_streaming for c in self._calls) else (),
             typing=(
                 *([pycode.statement("collections.abc", sorted(self._streams()), 4), ""] if self._streams() else []),
                 self._from_port(self._port),
@@ -392,17 +390,19 @@ class _Builder:
                     f"    async for answer in self._remote.{c.attribute}({request}):",
                     "        yield answer",
                     "    return",
-                    pycode.fit("answers = await self._run(", (f"self._local.{c.attribute}", given), ")", 8),
-                    "async for answer in iterated(self._run, answers):",
-                    "    yield answer",
+                    pycode.fit("answers = self._blocking.iterate(", (f"self._local.{c.attribute}", given), ")", 8),
+                    "try:",
+                    "    async for answer in answers:",
+                    "        yield answer",
+                    "finally:",
+                    "    await answers.aclose()",
                 )
             )
         return pad.join(
             (
                 f"if await self._to_service({name}, {about}):",
                 f"    return await self._remote.{c.attribute}({request})",
-                pycode.fit(f"answer: {c.response} = await self._run(", (f"self._local.{c.attribute}", given), ")", 8),
-                "return answer",
+                pycode.fit("return await self._blocking.call(", (f"self._local.{c.attribute}", given), ")", 8),
             )
         )
 
@@ -482,7 +482,7 @@ class _Builder:
 
     def _boundaries(self) -> AdapterBoundariesView:
         own = {m.module.split(".")[0] for m in self._models if m.module}
-        return AdapterBoundariesView(self._adapter.package, tuple(sorted(own | {*_ORMS})), _ORMS)
+        return AdapterBoundariesView(self._adapter.package, self._adapter.orm, tuple(sorted(own | {*_ORMS})), _ORMS)
 
     def _contract(self) -> TestView:
         return TestView(pycode.literal(self._adapter.name), pycode.literal(self._adapter.package), "store")

@@ -49,6 +49,9 @@ if TYPE_CHECKING:
 # What googleapis-common-protos and protobuf install: used from there, never copied into a service.
 INSTALLED = ("google/protobuf/", "google/api/", "google/rpc/", "google/type/", "google/longrunning/")
 
+# What the template of service.py says itself.
+_BINDING = frozenset({"Callable", "Rpc", "SERVICES", "Service", "dataclass"})
+
 # Packages that talk to a database; a business process imports none of them.
 DATABASES = tuple(
     "MySQLdb aiomysql aiosqlite alembic asyncpg django mysql peewee pony psycopg psycopg2 pymongo pymysql redis "
@@ -299,9 +302,9 @@ class _Builder:
         )
 
     def _services_view(self) -> ServicesView:
-        classes = naming.unique(self._unit.services, {n: naming.identifier(_last(n)) for n in self._unit.services})
-        loaders = {full: naming.identifier(naming.snake(name)) for full, name in classes.items()}
-        attributes = {a for s in self._services for a in self._attributes[s.full_name].values()}
+        classes = naming.unique(self._unit.services, {n: _apart(_last(n)) for n in self._unit.services})
+        loaders = {full: _apart(naming.snake(name)) for full, name in classes.items()}
+        attributes = {a for s in self._services for a in self._attributes[s.full_name].values()} - _BINDING
         imports = Imports(frozenset({*classes.values(), *loaders.values(), *attributes, "SERVICES"}))
         for module, name in (
             ("collections.abc", "Callable"),
@@ -741,8 +744,16 @@ def _client_attribute(attribute: str) -> str:
 
 
 def _client_classes(services: Sequence[Service]) -> dict[str, str]:
-    """The class that calls each service of a component."""
-    return {s.full_name: f"{naming.identifier(s.name)}Client" if i else "Client" for i, s in enumerate(services)}
+    """The class that calls each service of a component; its blocking twin has `Sync` before the name."""
+    classes: dict[str, str] = {}
+    taken: set[str] = set()
+    for service in services:
+        name = f"{naming.identifier(service.name)}Client" if classes else "Client"
+        while taken & {name, f"Sync{name}"}:  # a version's service beside another's; SyncCart beside Cart
+            name += "_"
+        taken |= {name, f"Sync{name}"}
+        classes[service.full_name] = name
+    return classes
 
 
 def _about(method: Method, shaped: Shape) -> str:
@@ -785,6 +796,12 @@ def _variable(message: Message) -> str:
     """What a resource is called in a handler, beside the names that every handler has."""
     name = naming.identifier(naming.snake(message.name))
     return f"{name}_" if name in LOCAL_NAMES or name == "new_id" else name
+
+
+def _apart(name: str) -> str:
+    """A service's name in service.py, where it is not one that the module's own text uses."""
+    name = naming.identifier(name)
+    return f"{name}_" if name in _BINDING else name
 
 
 def _vendor_class(name: str) -> str:

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-# Import names of what generated services depend on: a package of the same name would hide it.
+# Import names of what generated services, their tests and their checks depend on, down to the last of them: a package of
+# the same name would hide it. A test compares them with what is installed.
 DEPENDENCIES = frozenset(
     """
-    alembic annotated_types anyio betterproto2 click cookiecutter google greenlet grpc grpc_health grpc_reflection
-    grpc_status grpc_tools httpcore httpx hypothesis importlinter jinja2 opentelemetry protovalidate psycopg pydantic
-    pydantic_core pydantic_settings pytest scaffold sqlalchemy typing_extensions uvloop wrapt
+    alembic annotated_types anyio ast_serialize betterproto2 certifi click cookiecutter dotenv google
+    greenlet grimp grpc grpc_health grpc_reflection grpc_status grpc_tools h11 httpcore httpx hypothesis idna
+    importlib_metadata importlinter iniconfig jinja2 librt mako markdown_it markupsafe mdurl mypy mypy_extensions mypyc
+    opentelemetry packaging pathspec pluggy protobuf protobuf_ext protovalidate psycopg psycopg_binary py pydantic
+    pydantic_core pydantic_settings pygments pytest rich ruff scaffold sniffio sortedcontainers sqlalchemy
+    typing_extensions typing_inspection uvloop wrapt zipp
     """.split()
 )
 
@@ -121,3 +125,9 @@ def package_problem(package: str) -> str | None:
 def environment(name: str) -> str:
     """The prefix of a component's environment variables: ``cart`` → ``CART``."""
     return name.upper()
+
+
+def spellings(component: str, variable: str) -> tuple[str, ...]:
+    """The names under which a service looks for a setting: its own prefix wins, and ``_FILE`` names a file with it."""
+    prefixed = f"{environment(component)}_{variable}"
+    return (variable, f"{variable}_FILE", prefixed, f"{prefixed}_FILE")

@@ -380,7 +380,7 @@ def notes(settings: Settings, path: str = FILE, text: str = "") -> tuple[Diagnos
             f'"{name}" calls the process "{used}": each hop adds latency and a way to fail',
             places.find("processes", name, "uses"),
             "keep it if it is meant; steps that always go together belong in one process",
-            Severity.WARNING,
+            Severity.NOTE,
         )
         for name, process in settings.processes.items()
         for used in process.uses
@@ -605,8 +605,9 @@ def name_problems(name: str, package: str, where: Location | None = None) -> Ite
     """Why a component cannot be called this, or imported by this name; external ones are not imported: an empty name."""
     problem = naming.component_problem(name)
     if problem:
-        suggestion = naming.snake(re.sub(r"\W+", "_", name))
-        remedy = f'try "{suggestion}"' if not naming.component_problem(suggestion) else "choose another name"
+        suggestion = naming.snake(re.sub(r"\W+", "_", name)) if re.search(r"[^\W_]", name) else ""
+        possible = not naming.component_problem(suggestion) and not naming.package_problem(suggestion)
+        remedy = f'try "{suggestion}"' if possible else "choose another name"
         yield Diagnostic("invalid-name", f'"{name}": {problem}', where, remedy)
         return
     problem = naming.package_problem(package) if package else ""

@@ -363,9 +363,10 @@ class ServeView:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AdapterBoundariesView:
-    """``.importlinter`` of a layer, and its generated test; ``models`` are the top packages that hold models, and ORMs."""
+    """``.importlinter`` of a layer, and its generated tests; ``models`` are the top packages that hold models, and ORMs."""
 
     package: str
+    orm: str
     models: tuple[str, ...]
     orms: tuple[str, ...]
 

@@ -20,7 +20,7 @@ def require_extra() -> None:
             Diagnostic(
                 "extra-missing",
                 f"running services needs packages that are not installed here: {', '.join(missing)}",
-                remedy='pip install "apifirst-scaffold[run]"',
+                remedy="pip install 'apifirst-scaffold[run]'",
             )
         )
 

@@ -46,7 +46,9 @@ def meant(name: str, known: Sequence[str], said: str) -> str:
     if not known:
         return f"{said} none: there are none"
     folded = {other.lower(): other for other in known}
-    close = get_close_matches(name.lower(), folded, n=1)
+    # An enum's values begin with its name (STATE_PAID), and a person types the rest.
+    ending = [other for other in folded if other.endswith(f"_{name.lower()}")]
+    close = ending if len(ending) == 1 else get_close_matches(name.lower(), folded, n=1)
     question = f'did you mean "{folded[close[0]]}"? ' if close else ""
     return f"{question}{said} {', '.join(known)}"
 
@@ -97,28 +99,29 @@ class _Words:
         for word in words:
             key, equals, value = word.partition("=")
             if not equals or not key:
-                raise ScaffoldError(
-                    Diagnostic(
-                        "bad-request",
-                        f'"{printable(word)}" is not of the form key=value',
-                        remedy=meant(key, _names(self._descriptor), f"the fields of {self._descriptor.full_name} are"),
-                    )
-                )
+                raise ScaffoldError(self._no_word(word))
             self._put(found, key, value)
         return found
+
+    def _no_word(self, word: str) -> Diagnostic:
+        remedy = meant(word, _names(self._descriptor), f"the fields of {self._descriptor.full_name} are")
+        if word.lstrip().startswith(("{", "[")):
+            remedy = "give the request as one piece of JSON and nothing else, or all of it as key=value"
+        return Diagnostic("bad-request", f'"{printable(word)}" is not of the form key=value', remedy=remedy)
 
     def _put(self, found: dict[str, object], key: str, value: str) -> None:
         *path, last = key.split(".")
         place, descriptor = found, self._descriptor
         for depth, name in enumerate(path):
             field = _field(descriptor, name, ".".join(path[:depth]))
+            here = ".".join(path[: depth + 1])
             if _is_map(field):
                 keys = self._inside(place, field, key)
-                _set_once(keys, ".".join([*path[depth + 1 :], last]), _value(_map_value(field), value, key), key)
+                _set_once(keys, ".".join([*path[depth + 1 :], last]), _map_entry(field, here, value, key), key)
                 return
             if field.message_type is None or field.is_repeated or field.message_type.full_name in _FREE_FORM:
                 kind = "a list" if field.is_repeated else "no message with fields"
-                raise _bad_request(f"{key}: {field.name} is {kind}; give it as JSON, {field.name}=…")
+                raise _bad_request(f"{key}: {here} is {kind}; give it as JSON, {here}=…")
             place, descriptor = self._inside(place, field, key), field.message_type
         field = _field(descriptor, last, ".".join(path))
         if field.is_repeated and not _is_map(field):
@@ -158,12 +161,26 @@ def _value(field: FieldDescriptor, text: str, key: str) -> object:
     return int(text) if field.enum_type is not None and _NUMBER.fullmatch(text) else text
 
 
+def _map_entry(field: FieldDescriptor, here: str, text: str, key: str) -> object:
+    """The value of a map's key. All behind the map's name is the key, dots too, so that a message has to be JSON."""
+    value = _map_value(field)
+    message = value.message_type
+    if message is None or text.startswith("{") or _wraps(message) or message.full_name in _TEXT_TYPES | _FREE_FORM:
+        return _value(value, text, key)
+    raise _bad_request(f"{key} is a {message.full_name} in a map: give it as JSON, {here}.KEY={{…}}")
+
+
+def _wraps(message: Descriptor) -> bool:
+    """Whether it is one of protobuf's own around one value, which the JSON mapping writes as that value."""
+    return message.file.package == _WELL_KNOWN and list(message.fields_by_name) == ["value"]
+
+
 def _message_value(message: Descriptor, text: str, key: str) -> object:
     if message.full_name in _TEXT_TYPES:
         return text
     if message.full_name in _FREE_FORM or text.startswith("{"):
         return _load(text)
-    if message.file.package == _WELL_KNOWN and list(message.fields_by_name) == ["value"]:
+    if _wraps(message):
         return _value(message.fields_by_name["value"], text, key)
     fields = ", ".join(f"{key}.{name}=…" for name in _names(message)[:3])
     instead = f"field by field ({fields}), or as JSON ({key}={{…}})" if fields else f"as {key}={{}}"

@@ -13,13 +13,14 @@ import signal
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal, NoReturn, Self
 
-from scaffold.core.diagnostics import Diagnostic, ScaffoldError
-from scaffold.core.naming import environment
+from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
+from scaffold.core.naming import environment, spellings
 from scaffold.run import require_extra, spans
 from scaffold.shell.services import HOST, Launch, ServiceProcess, free_port, stop_all, wait_all_healthy
 
@@ -134,7 +135,7 @@ def start_all(
     whoever ends this process in one of the ordinary ways ends the services in order.
 
     Raises ScaffoldError ``extra-missing``, ``already-up``, ``address-missing`` (something outside the plan is used),
-    ``dependency-cycle`` or ``service-did-not-start``. Whatever had been started is stopped again.
+    ``dependency-cycle``, ``cannot-be-written`` or ``service-did-not-start``. Whatever had been started is stopped again.
     """
     require_extra()
     root = root.resolve()
@@ -146,7 +147,8 @@ def start_all(
         if receiver:
             environments.receiver = session._receive()
         if any(item.kind == "store" for item in plan):
-            (root / data).mkdir(parents=True, exist_ok=True)
+            with _writing(root, data):
+                (root / data).mkdir(parents=True, exist_ok=True)
         for wave in waves:
             session._start(wave, [_launch(item, root, interpreter, environments) for item in wave], on_line, timeout)
         session._record()
@@ -229,7 +231,8 @@ class Session:
     def _receive(self) -> str:
         from scaffold.run.receiver import Receiver
 
-        self._receiver = Receiver(self.spans_file)
+        with _writing(self.root, spans.FILE):
+            self._receiver = Receiver(self.spans_file)
         return self._receiver.address
 
     def _start(
@@ -248,10 +251,11 @@ class Session:
 
     def _record(self) -> None:
         path = self.root / FILE
-        path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_name(f"{path.name}.{os.getpid()}")
-        new.write_text(json.dumps(asdict(self.running), indent=2) + "\n", encoding="utf-8")
-        new.replace(path)
+        with _writing(self.root, FILE):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            new.write_text(json.dumps(asdict(self.running), indent=2) + "\n", encoding="utf-8")
+            new.replace(path)
 
 
 def _waves(plan: Sequence[Launchable]) -> list[list[Launchable]]:
@@ -308,7 +312,7 @@ class _Environments:
     def of(self, item: Launchable) -> dict[str, str]:
         """Everything that the process gets."""
         own = self._of_vendor(item) if item.kind == "vendor" else self._of_component(item)
-        hidden = {name for variable in own for name in _spellings(item, variable)}
+        hidden = {name for variable in own for name in spellings(item.name, variable)}
         if self.receiver:
             hidden |= {name for name in self.environ if name.startswith("OTEL_EXPORTER_OTLP_")}
         inherited = {name: value for name, value in self.environ.items() if name not in hidden}
@@ -364,13 +368,7 @@ class _Environments:
         } | {name: value for name, value in defaults.items() if name not in self.environ}
 
     def _given(self, item: Launchable, variable: str) -> bool:
-        return any(self.environ.get(name) for name in _spellings(item, variable))
-
-
-def _spellings(item: Launchable, variable: str) -> tuple[str, ...]:
-    """The names under which a service looks for a setting: its own prefix wins, and ``_FILE`` names a file with it."""
-    prefixed = f"{environment(item.name)}_{variable}"
-    return (variable, f"{variable}_FILE", prefixed, f"{prefixed}_FILE")
+        return any(self.environ.get(name) for name in spellings(item.name, variable))
 
 
 def _launch(item: Launchable, root: Path, interpreter: str, environments: _Environments) -> Launch:
@@ -385,14 +383,32 @@ def _launch(item: Launchable, root: Path, interpreter: str, environments: _Envir
 def _lock(root: Path) -> IO[str]:
     """Take the workspace's lock: it is held until the file is closed, at the latest by the end of this process."""
     path = root / _LOCK
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.open("a")
+    with _writing(root, _LOCK):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.close()
         raise ScaffoldError(_already_up(root)) from None
     return file
+
+
+@contextmanager
+def _writing(root: Path, path: Path) -> Iterator[None]:
+    """What a disk refuses is the user's to put right: the folder's modes, or the room that is left."""
+    try:
+        yield
+    except OSError as error:
+        refused = Path(error.filename) if error.filename else root / path
+        raise ScaffoldError(
+            Diagnostic(
+                "cannot-be-written",
+                (error.strerror or str(error)).lower(),
+                Location(str(refused.relative_to(root) if refused.is_relative_to(root) else refused)),
+                "`up` keeps there what it knows of what runs: see that you may write there, and that the disk is not full",
+            )
+        ) from error
 
 
 def _interrupting() -> dict[signal.Signals, _Handler]:

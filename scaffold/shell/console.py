@@ -42,8 +42,10 @@ def printable(text: str) -> str:
 
 
 def say(text: str = "", stream: TextIO | None = None) -> None:
-    """Print a line."""
-    print(text, file=stream or sys.stdout, flush=True)
+    """Print a line, its end with it: what several threads say stays in lines of their own."""
+    out = stream or sys.stdout
+    out.write(f"{text}\n")
+    out.flush()
 
 
 def show_diagnostics(diagnostics: Iterable[Diagnostic], stream: TextIO | None = None) -> None:

@@ -34,6 +34,7 @@ _COMPLAINT = re.compile(
 _UNDEFINED = re.compile(r'"(?P<name>[^"]+)" is not defined')
 _IMPORT = re.compile(r'Import "(?P<name>[^"]+)" was not found')
 _MISSING_FILE = re.compile(r"File not found|File does not reside within any path|No such file or directory")
+_PACKAGE = re.compile(r"^\s*package\s+(?P<name>[\w.]+)\s*;", re.MULTILINE)
 _DECLARATION = re.compile(r"^\s*(?:message|enum)\s+(\w+)", re.MULTILINE)
 
 
@@ -156,11 +157,11 @@ def declaring(service: str, roots: Sequence[tuple[str, Path]]) -> str:
     """The import name of the proto under the roots that declares a service, by its full name; empty where none does."""
     package, _, name = service.rpartition(".")
     declared = re.compile(rf"^\s*service\s+{re.escape(name)}\b", re.MULTILINE)
-    of_package = re.compile(rf"^\s*package\s+{re.escape(package)}\s*;", re.MULTILINE) if package else re.compile("")
     for _, folder in roots:
         for file in sorted(folder.rglob("*.proto")):
             text = _read(file)
-            if declared.search(text) and of_package.search(text):
+            found = _PACKAGE.search(text)
+            if declared.search(text) and (found["name"] if found else "") == package:
                 return file.relative_to(folder).as_posix()
     return ""
 
@@ -302,11 +303,20 @@ def _declared(roots: Sequence[tuple[str, Path]]) -> dict[str, str]:
 
 
 def _similar_file(name: str, roots: Sequence[tuple[str, Path]]) -> str:
+    names = [*known(roots), *(_installed_names() if name.startswith("google/") else ())]
     # Without the ending, which would make all of them alike.
-    close = get_close_matches(name.removesuffix(".proto"), [n.removesuffix(".proto") for n in known(roots)], n=1)
+    close = get_close_matches(name.removesuffix(".proto"), [n.removesuffix(".proto") for n in names], n=1)
     if close:
         return f'did you mean "{close[0]}.proto"?'
     return f"put it at {roots[0][0]}/{name}, or name its root in [protos] roots" if roots else "name a root in [protos]"
+
+
+def _installed_names() -> Iterator[str]:
+    """The import names of the protos that installed packages bring."""
+    for virtual, disk in installed():
+        if disk.is_file():
+            yield virtual
+        yield from (f"{virtual}/{file.relative_to(disk).as_posix()}" for file in sorted(disk.rglob("*.proto")))
 
 
 def _read(path: Path) -> str:

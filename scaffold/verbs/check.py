@@ -94,5 +94,4 @@ def drift(plan_: Plan) -> tuple[Diagnostic, ...]:
         )
         for c in plan_.writes
     ]
-    notes = [n for n in plan_.notes if n.severity is Severity.WARNING]
-    return (*found, *plan_.open, *notes)
+    return (*found, *plan_.open, *plan_.notes)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
 from scaffold.core.plan import Change, Listed, Plan
 from scaffold.core.settings import Kind, Unit, table_text
-from scaffold.run import spans
+from scaffold.run import require_extra, spans
 from scaffold.run import trace as traces
 from scaffold.shell import data
 from scaffold.shell.workspace import Workspace
@@ -78,6 +78,8 @@ def demo(folder: Path, say: Callable[[str], None], progress: Callable[[int], Non
 
     ``say`` is told of each step, ``progress`` how many contract checks have been carried out.
     """
+    require_extra()
+    test.require_extra()
     generated = None
     if (folder / _MARK).is_file():
         say(f"the demo in {folder} is there already: going on with it")

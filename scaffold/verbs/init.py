@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from scaffold import __version__
@@ -26,9 +27,18 @@ def init(folder: Path) -> Plan:
     _check_empty(folder, files)
     workspace = Workspace(folder, files[SETTINGS].decode())
     artifacts = [Artifact(path, content, "yours", "templates/workspace") for path, content in files.items()]
-    plan = make_plan(artifacts, workspace.snapshot(files))
-    workspace.apply(plan)
+    try:
+        plan = make_plan(artifacts, workspace.snapshot(files))
+        workspace.apply(plan)
+    except ScaffoldError as error:
+        raise ScaffoldError(*(_below(folder, d) for d in error.diagnostics)) from error
     return plan
+
+
+def _below(folder: Path, diagnostic: Diagnostic) -> Diagnostic:
+    """A place in the workspace as one from where the user is, who is not in it yet."""
+    where = diagnostic.where
+    return replace(diagnostic, where=replace(where, path=str(folder / where.path))) if where else diagnostic
 
 
 def _name(folder: Path) -> str:

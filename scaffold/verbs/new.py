@@ -241,7 +241,7 @@ def _problems(unit: Unit, workspace: Workspace, configuration: Settings) -> Iter
             yield Diagnostic(
                 "unknown-vendor", f"there is no [vendors.{vendor}]", Location(SETTINGS), "add the table first"
             )
-    if unit.name not in known and _taken(workspace.root / unit.path):
+    if unit.name and unit.name not in known and _taken(workspace.root / unit.path):
         left = any(path.startswith(f"{unit.path}/") for path in workspace.listed())
         yield _not_empty(unit.path, unit.name if left else "")
 

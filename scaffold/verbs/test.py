@@ -63,6 +63,20 @@ class Tested:
     undecided: tuple[str, ...] = ()
 
 
+def require_extra() -> None:
+    """Make sure that what the suites need is installed; raises ScaffoldError ``extra-missing`` if it is not."""
+    missing = [name for name in _NEEDED if not _found(name)]
+    if missing:
+        raise ScaffoldError(
+            Diagnostic(
+                "extra-missing",
+                f"the contract suite needs packages that are not installed here: {', '.join(missing)}",
+                None,
+                "pip install 'apifirst-scaffold[test]'",
+            )
+        )
+
+
 def test(
     start: Path,
     names: Sequence[str] = (),
@@ -82,16 +96,11 @@ def test(
     printed: it is told the number of checks that have been carried out.
     """
     workspace, settings = open_workspace(start)
-    missing = [name for name in _NEEDED if not _found(name)]
-    if missing:
+    require_extra()
+    if junit_file is not None and not junit_file.parent.is_dir():
         raise ScaffoldError(
-            Diagnostic(
-                "extra-missing",
-                f"the contract suite needs packages that are not installed here: {', '.join(missing)}",
-                None,
-                "pip install 'apifirst-scaffold[test]'",
-            )
-        )
+            _no_report(junit_file, "no such file or directory")
+        )  # said before the suites run, not after
     if against == LAYER or against.startswith(f"{LAYER}:"):
         run = _Run(workspace, contract_plan.Plan({}), arguments, no_pending, against, junit_file, progress)
         return _against_layer(start, names, run, metadata)
@@ -400,8 +409,21 @@ def _tested(exit_code: int, report: Path, output: str, junit_file: Path | None) 
         for name, table in found["components"].items()
     )
     if junit_file is not None:
-        junit_file.write_bytes(junit.dumps(found))
+        try:
+            junit_file.write_bytes(junit.dumps(found))
+        except OSError as error:
+            raise ScaffoldError(_no_report(junit_file, error.strerror or str(error))) from error
     return Tested(code, tallies, float(found["seconds"]), output, _broken(found))
+
+
+def _no_report(file: Path, reason: str) -> Diagnostic:
+    """A report cannot be written where it is wanted."""
+    return Diagnostic(
+        "cannot-be-written",
+        reason.lower(),
+        Location(str(file)),
+        "name a file in a folder that is there, and that you may write in",
+    )
 
 
 def _broken(report: Mapping[str, Any]) -> tuple[Diagnostic, ...]:

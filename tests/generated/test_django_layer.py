@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -77,7 +78,30 @@ def test_what_is_written_passes(written: Ground) -> None:
 def test_the_generated_tests_pass_in_the_monolith(written: Ground) -> None:
     ran = written.run("-m", "pytest", "-q", "-p", "no:cacheprovider", "acl/cart/tests/acl")
     assert ran.returncode == 0, ran.stdout
-    assert "4 passed" in ran.stdout
+    assert "5 passed" in ran.stdout
+
+
+LATE = """
+
+class Late(BasketError):
+    pass
+"""
+
+
+def test_an_exception_that_is_defined_later_fails_the_generated_test(written: Ground) -> None:
+    """The map is complete when it is imported; what local.py brings along is in the family too."""
+    file = written.root / PACKAGE / "local.py"
+    before = file.read_text(encoding="utf-8")
+    imported = before.replace(
+        "from shop.basket.models", "from shop.basket.exceptions import BasketError\nfrom shop.basket.models"
+    )
+    file.write_text(imported + LATE, encoding="utf-8")
+    try:
+        ran = written.run("-m", "pytest", "-q", "-p", "no:cacheprovider", "acl/cart/tests/acl/test_errors.py")
+    finally:
+        file.write_text(before, encoding="utf-8")
+    assert ran.returncode == 1
+    assert "cart_acl.local.Late has no pair" in ran.stdout
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +153,61 @@ def test_in_the_monolith(written: Ground, store: str, database: str, request: py
         "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--noconftest", "-c", os.devnull, file, **variables
     )
     assert ran.returncode == 0, ran.stdout[-6000:]
+
+
+ONLY_LOCAL = "only local.py knows the models and the ORM"
+ERRORS_RULE = "errors.py knows the monolith's exceptions, and no ORM"
+PORT_RULE = "the port knows neither protobuf nor gRPC"
+
+MODULES = ("descriptors", "facts", "names", "port", "remote", "seam", "servicer", "translation", "wire")
+
+ORM = ("from django.db import models", "from sqlalchemy import orm")
+LOCAL = "from cart_acl.local import Local"
+WIRE = (
+    "from google.protobuf import message",
+    "from google.type import money_pb2",
+    "import grpc",
+    "from grpc import aio",
+)
+
+FORBIDDEN = {
+    ONLY_LOCAL: [
+        *((f"gen/{m}", line) for m in MODULES for line in (*ORM, LOCAL, "from shop.basket.models import Basket")),
+        *(("translate", line) for line in (*ORM, LOCAL)),
+    ],
+    ERRORS_RULE: [("errors", line) for line in (*ORM, LOCAL)],
+    PORT_RULE: [("gen/port", line) for line in WIRE],
+}
+
+
+@pytest.mark.parametrize("lazily", [False, True], ids=["at the top", "in a function"])
+@pytest.mark.parametrize("rule", FORBIDDEN)
+def test_every_import_that_is_forbidden_crosses_a_boundary(written: Ground, rule: str, lazily: bool) -> None:
+    """Each broken on purpose: none hides another, and each is named with its line and its rule."""
+    assert written.scaffold("check", "--only", "boundaries").out == "nothing found\n"
+    before: dict[Path, str] = {}
+    wanted: dict[str, list[str]] = {}
+    try:
+        for number, (module, statement) in enumerate(FORBIDDEN[rule]):
+            file = written.root / PACKAGE / f"{module}.py"
+            before.setdefault(file, file.read_text(encoding="utf-8"))
+            lines = file.read_text(encoding="utf-8").splitlines()
+            lines += ["", "", f"def _{number}():", f"    {statement}"] if lazily else [statement]
+            file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            package, *rest = statement.split()[1].split(".")
+            imported = f"{package}.{rest[0]}" if package == "cart_acl" else package
+            message = f"cart_acl.{module.replace('/', '.')} imports {imported}"
+            wanted.setdefault(message, []).append(f"{PACKAGE}/{module}.py:{len(lines)}: boundary: {message}")
+        said = written.scaffold("check", "--only", "boundaries")
+    finally:
+        for file, text in before.items():
+            file.write_text(text, encoding="utf-8")
+    assert said.code == 1
+    for message, lines in wanted.items():
+        # What imports a package twice is named at the first of them.
+        assert lines[0] in said.out.splitlines(), message
+    assert rule in said.out + said.text
+    assert (ERRORS_RULE in said.text) == (rule == ERRORS_RULE), "the other rules are as they were"
 
 
 def test_models_in_the_mappings_cross_the_boundary(written: Ground) -> None:

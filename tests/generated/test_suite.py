@@ -78,6 +78,8 @@ def test_nobody_there_is_a_bad_configuration(shop: Path) -> None:
     [
         (("--against", "elsewhere"), '"elsewhere" is no HOST:PORT'),
         (("--against", "h:99999"), '"h:99999" is no HOST:PORT'),
+        (("--junit", "nowhere/report.xml"), "nowhere/report.xml: cannot-be-written: no such file or directory"),
+        (("--junit", "services"), "'services' is a directory"),
         (("--metadata", "no-value"), '"no-value" is no header'),
         (("--metadata", "a b=c"), '"a b" is no header'),
         (("--metadata", "a=\x07"), '"a" is no header'),

@@ -152,7 +152,7 @@ def test_type_checkers_find_nothing(made: Path, tmp_path: Path) -> None:
         "[mypy-google.api.*,google.longrunning.*,google.rpc.*,google.type.*]\n"
         "follow_imports = skip\nignore_missing_imports = true\n"
         # What only a monolith has installed.
-        "[mypy-django.*,tomli]\nignore_missing_imports = true\n"
+        "[mypy-asgiref.*,django.*,tomli]\nignore_missing_imports = true\n"
         "[mypy-*.management.commands.*]\ndisallow_subclassing_any = false\n",
         encoding="utf-8",
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable, Mapping, Sequence
 
@@ -9,6 +11,8 @@ from ..common.errors import StatusError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_log = logging.getLogger(__name__)
 
 
 class ErrorMapError(Exception):
@@ -36,10 +40,11 @@ class Pair:
 
 
 class ErrorMap:
-    """Pairs, checked: every exception of the families has a pair, and every pair can be told from the others.
+    """Pairs, checked: every exception of the families has a pair, can be made again, and can be told from the others.
 
     ``families`` are base classes: whatever inherits from one of them and is not paired, itself or by a base class that is,
-    is missing. Raises :class:`ErrorMapError`.
+    is missing. Raises :class:`ErrorMapError`. In use it raises nothing: what goes wrong while an error is on its way is
+    logged, and the error goes on as it is.
     """
 
     def __init__(self, *pairs: Pair, families: Sequence[type[Exception]] = ()) -> None:
@@ -52,7 +57,7 @@ class ErrorMap:
 
     def problems(self) -> list[str]:
         """What is missing or ambiguous by now: classes that were defined after this map count as well."""
-        return [*self._ambiguous(), *self._missing()]
+        return [*self._ambiguous(), *self._unmakeable(), *self._missing()]
 
     def _ambiguous(self) -> Iterator[str]:
         seen: dict[object, Pair] = {}
@@ -66,6 +71,16 @@ class ErrorMap:
             seen[key] = pair
         if len(self._by_exception) < len(self._pairs):
             yield "an exception is paired twice"
+
+    def _unmakeable(self) -> Iterator[str]:
+        for pair in self._pairs:
+            name = pair.exception.__name__
+            if pair.message and not _takes_one(pair.message):
+                yield f"message= of {name} is called with the exception, and does not take just that"
+            if pair.back and not _takes_one(pair.back):
+                yield f"back= of {name} is called with the API's error, and does not take just that"
+            if not pair.back and not _takes_one(pair.exception):
+                yield f"{name} is not made of a message alone: give its pair back=lambda error: {name}(…)"
 
     def _missing(self) -> Iterator[str]:
         for family in self._families:
@@ -81,9 +96,8 @@ class ErrorMap:
         pair = self._pair_of(type(error))
         if pair is None or isinstance(error, StatusError) or not isinstance(error, Exception):
             return error
-        text = pair.message(error) if pair.message else pair.reason.lower().replace("_", " ")
         made = pair.status.__new__(pair.status)
-        StatusError.__init__(made, text, reason=pair.reason)
+        StatusError.__init__(made, _message(pair, error), reason=pair.reason)
         return made
 
     def inward(self, error: StatusError) -> Exception:
@@ -91,7 +105,41 @@ class ErrorMap:
         pair = self._by_status.get((error.code, error.reason))
         if pair is None:
             return error
-        return pair.back(error) if pair.back else pair.exception(error.message)
+        try:
+            made: object = pair.back(error) if pair.back else pair.exception(error.message)
+        except Exception:  # another error in place of the one that happened would hide it
+            _log.exception("errors.py: %s cannot be made of %s", pair.exception.__name__, error)
+            return error
+        if not isinstance(made, Exception):
+            _log.error("errors.py: back= of %s makes no exception of %s", pair.exception.__name__, error)
+            return error
+        return made
+
+
+def _message(pair: Pair, error: Exception) -> str:
+    """The text for the caller; where the pair's function makes none, that of a pair without one."""
+    if pair.message:
+        try:
+            made: object = pair.message(error)
+            if isinstance(made, str):
+                return made
+            _log.error("errors.py: message= of %s makes no text", pair.exception.__name__)
+        except Exception:  # the caller is to get the error that happened
+            _log.exception("errors.py: message= of %s fails", pair.exception.__name__)
+    return pair.reason.lower().replace("_", " ")
+
+
+def _takes_one(function: Callable[..., object]) -> bool:
+    """Whether it can be called with one argument, as far as it says."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some that are written in C do not say
+        return True
+    try:
+        signature.bind(None)
+    except TypeError:
+        return False
+    return True
 
 
 def _below(family: type[Exception]) -> Iterator[type[Exception]]:

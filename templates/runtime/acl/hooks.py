@@ -19,16 +19,25 @@ def no_hook(call: ServedCall) -> Iterator[None]:
 
 
 @contextmanager
-def django_request(call: ServedCall) -> Iterator[None]:
-    """Connections that are broken or too old are closed, as Django does it around a request of its own."""
-    from django.db import close_old_connections, reset_queries
+def old_connections() -> Iterator[None]:
+    """Django's connections of this thread that are broken or too old are closed, before and after."""
+    from django.db import close_old_connections
 
-    reset_queries()
     close_old_connections()
     try:
         yield
     finally:
         close_old_connections()
+
+
+@contextmanager
+def django_request(call: ServedCall) -> Iterator[None]:
+    """Connections that are broken or too old are closed, as Django does it around a request of its own."""
+    from django.db import reset_queries
+
+    reset_queries()
+    with old_connections():
+        yield
 
 
 class Removable(Protocol):
@@ -38,11 +47,14 @@ class Removable(Protocol):
         """Close the session of this thread, and forget it."""
 
 
-def scoped_session(session: Removable) -> Callable[[ServedCall], AbstractContextManager[None]]:
-    """For SQLAlchemy's ``scoped_session`` (Flask-SQLAlchemy's ``db.session``): each RPC has one, and gives it back."""
+def scoped_session(session: Removable) -> Callable[..., AbstractContextManager[None]]:
+    """For SQLAlchemy's ``scoped_session`` (Flask-SQLAlchemy's ``db.session``): each RPC has one, and gives it back.
+
+    It does as ``around=`` of an ``AsyncSeam`` too.
+    """
 
     @contextmanager
-    def hook(call: ServedCall) -> Iterator[None]:
+    def hook(call: ServedCall | None = None) -> Iterator[None]:
         try:
             yield
         finally:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Callable, Sequence, TypeVar
 from weakref import WeakKeyDictionary
@@ -15,6 +17,7 @@ import grpc.aio
 from ..common import headers
 from ..common.errors import DeadlineExceeded, Internal, InvalidArgument, Unavailable, from_rpc_error
 from ..common.messages import MalformedMessageError
+from . import forks
 from .calls import IDEMPOTENCY_KEY, current, key_of_write
 from .codec import UnsayableError
 from .errors import NO_EXCEPTIONS, ErrorMap
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from ..common.headers import Metadata
     from .calls import Rpc, Table
     from .codec import Codec
+
+_log = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
@@ -130,10 +135,25 @@ def _service_config(table: Table) -> str:
 
 
 class Connection(Way):
-    """Calls from sync code. The channel is made at the first call of each process, so workers may be forked before it."""
+    """Calls from sync code. Each process has a channel of its own, made at its first call: workers may be forked.
+
+    But not while calls are under way: gRPC's own locks are then held in the child, for ever (its doc/fork_support.md).
+    """
 
     def _open(self) -> None:
         self._channels: dict[int, grpc.Channel] = {}
+        self._under_way: list[str] = []  # appending and removing need no lock
+        forks.register(self)
+
+    def after_fork(self) -> None:
+        """Say in the child's log why calls may hang in it."""
+        if self._under_way:
+            _log.error(
+                "this process was forked while %s was being called, and gRPC does not survive that: calls from here may "
+                "hang. Fork before the first call, or when none is under way",
+                self._under_way[0],
+            )
+        self._under_way = []
 
     def close(self) -> None:
         """Close this process's channel; the next call makes another one."""
@@ -145,10 +165,8 @@ class Connection(Way):
         """One request, one answer. Raises the error that belongs to the status."""
         rpc = self._table[name]
         data, metadata = self.outgoing(request, rpc)
-        try:
+        with self._calling(rpc):
             answer = self._start(rpc, data, metadata)
-        except grpc.RpcError as error:
-            raise self.error(error) from error
         return self.decoded(answer, rpc, response)
 
     def server_stream(self, name: str, request: object, response: type[R]) -> Iterator[R]:
@@ -160,10 +178,8 @@ class Connection(Way):
     def client_stream(self, name: str, requests: Iterable[object], response: type[R]) -> R:
         """A stream of requests, one answer."""
         rpc = self._table[name]
-        try:
+        with self._calling(rpc):
             answer = self._start(rpc, (self.encoded(each, rpc) for each in requests), self.metadata())
-        except grpc.RpcError as error:
-            raise self.error(error) from error
         return self.decoded(answer, rpc, response)
 
     def both_stream(self, name: str, requests: Iterable[object], response: type[R]) -> Iterator[R]:
@@ -172,14 +188,25 @@ class Connection(Way):
         return self._answers(rpc, (self.encoded(each, rpc) for each in requests), self.metadata(), response)
 
     def _answers(self, rpc: Rpc, data: object, metadata: Metadata, response: type[R]) -> Iterator[R]:
-        call = self._start(rpc, data, metadata)
+        with self._calling(rpc):
+            call = self._start(rpc, data, metadata)
+            try:
+                for answer in call:
+                    yield self.decoded(answer, rpc, response)
+            finally:
+                call.cancel()
+
+    @contextmanager
+    def _calling(self, rpc: Rpc) -> Iterator[None]:
+        """Around a call from its beginning to its end: what gRPC raises becomes the error that belongs to the status."""
+        under_way = self._under_way
+        under_way.append(rpc.name)
         try:
-            for answer in call:
-                yield self.decoded(answer, rpc, response)
+            yield
         except grpc.RpcError as error:
             raise self.error(error) from error
         finally:
-            call.cancel()
+            under_way.remove(rpc.name)
 
     def _start(self, rpc: Rpc, data: object, metadata: Metadata) -> Any:
         method = getattr(self._channel(), rpc.kind)(f"/{rpc.method}")

@@ -19,9 +19,10 @@ from .translate import collecting
 def report(package: str, seam: str = "") -> dict[str, object]:
     """``findings`` of the mappings, what keeps ``translate.py`` from being imported, and what ``seam.toml`` says.
 
-    The functions of the mappings are tried. ``seam`` is the path of another one than the layer's own.
+    The functions of the mappings are tried. ``errors`` is what is wrong with the map of errors. ``seam`` is the path of
+    another one than the layer's own.
     """
-    return {**_mappings(package), **_seam(package, seam)}
+    return {**_mappings(package), **_errors(package), **_seam(package, seam)}
 
 
 def _mappings(package: str) -> dict[str, Any]:
@@ -41,6 +42,17 @@ def _mappings(package: str) -> dict[str, Any]:
         for f in (*translation.findings(), *translation.tried())
     ]
     return {"findings": findings, "failed": None}
+
+
+def _errors(package: str) -> dict[str, object]:
+    """What the map of errors says of itself, as far as it can be imported here: its exceptions are the monolith's."""
+    try:
+        problems, line = import_module(f"{package}.errors").ERRORS.problems(), 0
+    except (Exception, SystemExit) as error:
+        if type(error).__name__ != "ErrorMapError" or not isinstance(error, Exception):
+            return {"errors": []}
+        problems, line = getattr(error, "problems", ()), _place(error)[1]
+    return {"errors": [{"message": str(each), "line": line} for each in problems]}
 
 
 def _place(error: Exception) -> tuple[str, int]:

@@ -1,24 +1,26 @@
 """Which implementation answers: the monolith or the service, per method, and per entity where both do.
 
 Modes are read live: a change of ``seam.toml`` (or of the flags of an OpenFeature provider) counts within half a second,
-without a restart. A source that fails, or says what cannot be, changes nothing: the last mode that was known holds, and
-without one the monolith answers. What has been routed is never tried on the other side: a write that failed has failed,
-and where pins are kept, its second attempt goes where the first one went.
+without a restart, in forked workers too. A source that fails, or says what cannot be, changes nothing: the last mode that
+was known holds, and without one the monolith answers. What has been routed is never tried on the other side: a write that
+failed has failed, and where pins are kept, its second attempt goes where the first one went.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import re
 import threading
 import time
+import weakref
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Protocol
 
-from . import pins, transactions
+from . import forks, pins, transactions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,16 +146,25 @@ class SeamFile:
         self._seen: tuple[int, int, int] | None = None
         self._modes: Mapping[str, Mode] = {}
         self._lock = threading.Lock()
+        forks.register(self)
+
+    def after_fork(self) -> None:
+        """Read it anew in the child: a thread that was at it is not there, and has left the lock held."""
+        self._lock = threading.Lock()
+        self._seen = None
+        self._look_again = 0.0
 
     def mode(self, rpc: Rpc) -> Mode:
         """The mode of an RPC. Raises :class:`FlagsError` when no version of the file could be read yet."""
+        forks.noticed()
         # One thread looks. The others go on with what is known, and wait only where nothing is known yet.
-        if time.monotonic() >= self._look_again and self._lock.acquire(blocking=not self._modes):
+        lock = self._lock
+        if time.monotonic() >= self._look_again and lock.acquire(blocking=not self._modes):
             try:
                 if time.monotonic() >= self._look_again:
                     self._look()
             finally:
-                self._lock.release()
+                lock.release()
         if not self._modes:
             raise FlagsError(f"{self.path} could not be read yet")
         return self._modes[rpc.name]
@@ -185,6 +196,11 @@ def _report(path: Path, before: Mapping[str, Mode], after: Mapping[str, Mode]) -
 # --- OpenFeature ----------------------------------------------------------------------------------------------------
 
 
+_LEAST_SECONDS = 0.05  # a thread that asks without a pause would do nothing else
+_MOST_SECONDS = 30.0  # between two questions to a provider that fails
+_HANGS_SECONDS = 30.0  # of silence, and another thread asks
+
+
 class FlagClient(Protocol):
     """An OpenFeature client, as far as it is needed here: ``openfeature.api.get_client()``."""
 
@@ -195,25 +211,115 @@ class FlagClient(Protocol):
 class OpenFeatureFlags:
     """The modes as flags of an OpenFeature provider of yours: text flags ``cart.GetCart`` and ``cart`` for the rest.
 
-    The values are ``monolith``, ``percent:10`` and ``service``. Which
-    entities are in the percentage is decided here, not by the provider: reads and writes have to agree.
+    The values are ``monolith``, ``percent:10`` and ``service``. Which entities are in the percentage is decided here, not by
+    the provider: reads and writes have to agree.
+
+    A thread asks for all of them, again and again from the first call on; calls read what it has found out, and a provider
+    that is slow, hangs or fails costs them nothing. While it fails, the modes that were known last hold, and it is asked
+    less and less often.
     """
 
-    def __init__(self, client: FlagClient, table: Table, *, seconds: float = 0.5) -> None:
-        """``seconds`` is how long an answer counts: a provider may have to ask somebody."""
+    def __init__(self, client: FlagClient, table: Table, *, seconds: float = 0.5, patience: float = 2.0) -> None:
+        """``seconds`` is how long nobody is asked after an answer, ``patience`` how long the first call waits for one."""
         self._client = client
         self._table = table
-        self._seconds = seconds
-        self._known: dict[str, tuple[float, Mode]] = {}
+        self._seconds = max(seconds, _LEAST_SECONDS)
+        self._patience = patience
+        self._modes: dict[str, Mode] = {}
+        self._failing: frozenset[str] = frozenset()
+        self._fails = 0
+        self._stuck = 0
+        self._begin()
+        forks.register(self)
+
+    def _begin(self) -> None:
+        """Nobody asks, and the next call is a first one."""
+        self._lock = threading.Lock()
+        self._asker: threading.Thread | None = None
+        self._asked_at: float | None = None
+        self._answered = threading.Event()
+        self._wait_until = 0.0
+
+    def after_fork(self) -> None:
+        """The thread that asks is not there in the child; what it has found out is."""
+        self._begin()
 
     def mode(self, rpc: Rpc) -> Mode:
-        """The mode of an RPC. Raises :class:`FlagsError` when the provider fails, or knows neither flag."""
-        until, known = self._known.get(rpc.name, (0.0, MONOLITH))
-        if time.monotonic() < until:
-            return known
-        found = parsed(self._flag(f"{self._table.component}.{rpc.name}") or self._flag(self._table.component))
-        self._known[rpc.name] = (time.monotonic() + self._seconds, found)
-        return found
+        """The mode of an RPC. Raises :class:`FlagsError` while nothing is known of it."""
+        forks.noticed()
+        if self._asker is None or self._overdue():
+            self._start()
+        if not self._answered.is_set():
+            self._answered.wait(max(0.0, self._wait_until - time.monotonic()))
+        known = self._modes.get(rpc.name)
+        if known is None:
+            raise FlagsError("the provider of the flags has not said yet")
+        return known
+
+    def refresh(self) -> None:
+        """Ask for all modes now, and wait for the answer. Raises nothing: what fails is logged, once until it is well again."""
+        self._learn(*self._ask())
+
+    def turn(self) -> float | None:
+        """One round of the thread that asks: the seconds until the next one, None where another thread has taken over."""
+        self._asked_at = time.monotonic()
+        found, failing = self._ask()
+        if threading.current_thread() is not self._asker:
+            return None
+        self._asked_at = None
+        self._stuck = 0
+        self._learn(found, failing)
+        self._fails = 0 if found else self._fails + 1
+        return min(math.ldexp(self._seconds, min(self._fails, 16)), max(self._seconds, _MOST_SECONDS))
+
+    def _overdue(self) -> bool:
+        """Whether the provider has been at it for so long that nobody counts on its answer any more."""
+        asked_at = self._asked_at
+        return asked_at is not None and time.monotonic() - asked_at > math.ldexp(_HANGS_SECONDS, self._stuck)
+
+    def _start(self) -> None:
+        """Have a thread ask; beside one that hangs, if there is one: each waits twice as long as the last, so they stay few."""
+        with self._lock:
+            if self._asker is None:
+                self._wait_until = time.monotonic() + self._patience
+            elif self._overdue():
+                self._stuck += 1
+                _log.error("the provider of the flags does not answer; the last modes hold, and it is asked once more")
+            else:
+                return  # another thread was first
+            self._asked_at = None
+            self._asker = asker = threading.Thread(
+                target=_ask_for_ever, args=(weakref.ref(self),), name=f"{self._table.component}-flags", daemon=True
+            )
+            try:
+                asker.start()
+            except RuntimeError:  # no more threads here: the next call tries again
+                self._asker = None
+                raise
+
+    def _ask(self) -> tuple[dict[str, Mode], dict[str, str]]:
+        """The modes that the provider knows, and why others are not known."""
+        found, failing = {}, {}
+        for rpc in self._table.rpcs:
+            own, rest = f"{self._table.component}.{rpc.name}", self._table.component
+            try:
+                text = self._flag(own) or self._flag(rest)
+                if not text:
+                    raise FlagsError(f'the provider knows neither "{own}" nor "{rest}"')
+                found[rpc.name] = parsed(text)
+            except Exception as error:  # the provider is anybody's code
+                failing[rpc.name] = str(error) or type(error).__name__
+        return found, failing
+
+    def _learn(self, found: Mapping[str, Mode], failing: Mapping[str, str]) -> None:
+        new = sorted(failing.keys() - self._failing)
+        if new:
+            _log.error("flags of %s: %s; the last modes hold", ", ".join(new), failing[new[0]])
+        elif self._failing and not failing:
+            _log.warning("flags of %s: they can be read again", ", ".join(sorted(self._failing)))
+        self._failing = frozenset(failing)
+        self._modes = {**self._modes, **found}
+        self._answered.set()
 
     def _flag(self, key: str) -> str:
         """The text of a flag; empty where the provider does not have it."""
@@ -224,6 +330,17 @@ class OpenFeatureFlags:
         if getattr(code, "value", code) == "FLAG_NOT_FOUND":
             return ""
         raise FlagsError(f"{key}: {getattr(code, 'value', code)} {getattr(details, 'error_message', '') or ''}".strip())
+
+
+def _ask_for_ever(flags: weakref.ref[OpenFeatureFlags]) -> None:
+    """Ask until nobody has the flags any more, or another thread has taken over."""
+    while True:
+        asked = flags()
+        pause = asked.turn() if asked else None
+        if pause is None:
+            return
+        del asked  # whoever forgets the flags is not to be kept from it
+        time.sleep(pause)
 
 
 # --- routing --------------------------------------------------------------------------------------------------------
@@ -261,9 +378,10 @@ class Router:
             found = routable(rpc, self._flags.mode(rpc))
             if found is not MONOLITH and found.name != "monolith" and not self._reachable():
                 raise FlagsError(f"{name} is to go to the service, and nobody has said where that is")
-        except Exception as error:  # the flags may be anybody's code
-            if self._failing.get(name) != str(error):
-                self._failing[name] = str(error)
+        except Exception as error:  # the flags may be anybody's code, and say something else each time
+            said = str(error) if isinstance(error, FlagsError) else type(error).__name__
+            if self._failing.get(name) != said:
+                self._failing[name] = said
                 _log.error("mode of %s: %s; %s holds", name, error, self._last.get(name, MONOLITH))
             return self._last.get(name, MONOLITH)
         self._failing.pop(name, None)

@@ -7,6 +7,7 @@ tenant, the current user. See :mod:`.hooks` for those that are there.
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import threading
@@ -21,6 +22,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from ..common import errors, headers
 from ..common.errors import HandlerPending, Internal, InvalidArgument
 from ..common.messages import MalformedMessageError
+from . import forks
 from .calls import ServedCall, serving
 from .codec import UnsayableError
 from .errors import NO_EXCEPTIONS, ErrorMap
@@ -28,6 +30,7 @@ from .hooks import no_hook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import FrameType
 
     from .calls import Rpc, Table
     from .codec import Codec
@@ -37,11 +40,18 @@ _log = logging.getLogger(__name__)
 #: What is around each RPC: entered before the port is called, left after it, with the exception if there was one.
 Hook = Callable[[ServedCall], ContextManager[object]]
 
+# The process of each server that was started here, or before a fork, and not stopped since.
+_serving: list[int] = []
+
 _FOR_EVER_SECONDS = 10 * 365 * 24 * 3600  # what grpcio says where the caller set no deadline is far more
 
 
+class ForkedError(RuntimeError):
+    """A server is used in another process than the one that it was started in."""
+
+
 class Running:
-    """A server that serves."""
+    """A server that serves, in the process that started it: one that is forked from it inherits the object, and no server."""
 
     def __init__(self, server: grpc.Server, healthy: health.HealthServicer, host: str, port: int, grace: float) -> None:
         self.port = port
@@ -50,15 +60,33 @@ class Running:
         self._health = healthy
         self._grace = grace
         self._stopped = threading.Event()
+        self._process = os.getpid()
+        _serving.append(self._process)
+        forks.register(self)
+
+    def after_fork(self) -> None:
+        """Said in the child's log, where somebody looks who wonders why it does not answer."""
+        _log.error("%s", _forked(self._process))
+
+    def _owned(self) -> None:
+        if os.getpid() != self._process:
+            raise ForkedError(_forked(self._process))
 
     def stop(self, grace: float | None = None) -> None:
-        """Take no more calls, wait for those that are going on, at most ``grace`` seconds."""
+        """Take no more calls, wait for those that are going on, at most ``grace`` seconds.
+
+        Raises :class:`ForkedError` in another process than the one that started it: gRPC would never return there.
+        """
+        self._owned()
         self._health.enter_graceful_shutdown()
         self._server.stop(self._grace if grace is None else grace).wait()
         self._stopped.set()
+        _serving.remove(self._process)
+        forks.forget(self)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it has been stopped."""
+        """Wait until it has been stopped. Raises :class:`ForkedError` as :meth:`stop` does."""
+        self._owned()
         return self._stopped.wait(timeout)
 
 
@@ -74,7 +102,12 @@ def start(
     threads: int = 10,
     grace: float = 10.0,
 ) -> Running:
-    """Serve a port and return. ``port_number`` 0 lets the system choose. Raises ``OSError`` where nobody may listen."""
+    """Serve a port and return. ``port_number`` 0 lets the system choose. Raises ``OSError`` where nobody may listen.
+
+    What the process's surroundings make of it, and exceptions that have been defined without a pair, are logged.
+    """
+    for problem in (*surroundings(), *(f"errors.py: {each}" for each in error_map.problems())):
+        _log.warning("%s", problem)
     executor = ThreadPoolExecutor(threads, thread_name_prefix=f"{table.component}-rpc")
     server = grpc.server(executor, options=(("grpc.so_reuseport", 0),))
     for service in table.services:
@@ -202,13 +235,56 @@ class _Served:
         context.abort(errors.code_of(status), status.message)
 
 
+def _forked(process: int) -> str:
+    return (
+        f"the server was started in process {process}, before this one was forked from it, and does not serve here "
+        "(gunicorn --preload, uWSGI without --lazy-apps): start it after the fork (gunicorn's post_worker_init, uWSGI's "
+        "postfork), or serve from a process of its own"
+    )
+
+
 def surroundings() -> tuple[str, ...]:
     """What about this process keeps RPC threads from working, a sentence each; nothing where all is well."""
-    found = []
+    forks.noticed()
+    found = [_forked(process) for process in sorted({*_serving} - {os.getpid()})]
     monkey = sys.modules.get("gevent.monkey")
     if monkey is not None and monkey.is_module_patched("threading"):
         found.append("gevent has patched threads: gRPC's own are not green ones. Serve from a process without gevent")
-    uwsgi = sys.modules.get("uwsgi")
-    if uwsgi is not None and not uwsgi.opt.get("enable-threads"):
-        found.append("uWSGI runs without threads: start it with --enable-threads, or serve from a process of its own")
-    return tuple(found)
+    if _gunicorn_preloads():
+        found.append(
+            "gunicorn preloads the application, and forks its workers afterwards: the server would serve in none of them. "
+            "Start it in post_worker_init, or serve from a process of its own"
+        )
+    return (*found, *_uwsgi(sys.modules.get("uwsgi")))
+
+
+def _gunicorn_preloads() -> bool:
+    """Whether gunicorn's arbiter is importing the application: a worker that does so is within ``spawn_worker``."""
+    if "gunicorn.arbiter" not in sys.modules:
+        return False
+    frame: FrameType | None = sys._getframe()
+    within = set()
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "gunicorn.arbiter":
+            within.add(frame.f_code.co_name)
+        frame = frame.f_back
+    return bool(within) and "spawn_worker" not in within
+
+
+def _uwsgi(uwsgi: Any) -> Iterator[str]:
+    """``uwsgi`` is the module that uWSGI puts into the programs it runs; None elsewhere."""
+    if uwsgi is None:
+        return
+    if not any(_is_on(uwsgi.opt, name) for name in ("enable-threads", "threads")):
+        yield "uWSGI runs without threads: start it with --enable-threads, or serve from a process of its own"
+    if uwsgi.worker_id() == 0 and not uwsgi.mule_id():
+        yield (
+            "uWSGI loads the application before it forks its workers: the server would serve in none of them. Start it in "
+            "postfork, or with --lazy-apps, or serve from a process of its own"
+        )
+
+
+def _is_on(options: Any, name: str) -> bool:
+    """An option of uWSGI's; they are bytes, in older versions their names too."""
+    value = options.get(name, options.get(name.encode()))
+    return value not in (None, False, b"false", "false", b"0", "0")

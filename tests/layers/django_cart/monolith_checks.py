@@ -1,7 +1,10 @@
 """The layer in the shop's own process: the same calls, whoever answers. Run by tests/generated/test_django_layer.py."""
 
+import asyncio
 import os
+import sys
 import threading
+import time
 from contextlib import contextmanager
 
 import django
@@ -9,21 +12,25 @@ import django
 django.setup()
 
 import pytest  # noqa: E402 - Django first
+from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 from django.core.management import call_command  # noqa: E402
-from django.db import connection, transaction  # noqa: E402
+from django.db import connection, connections, transaction  # noqa: E402
+from django.db.backends.signals import connection_created  # noqa: E402
+from django.http import HttpResponse  # noqa: E402
 from django.test.utils import CaptureQueriesContext  # noqa: E402
+from django.urls import path  # noqa: E402
 from shop.basket.exceptions import BasketChanged, BasketFrozen, NotInBasket, QuantityExceeded  # noqa: E402
 from shop.basket.models import Basket  # noqa: E402
 
 from cart_acl import app  # noqa: E402
 from cart_acl.errors import ERRORS  # noqa: E402
 from cart_acl.gen import port, wire  # noqa: E402
-from cart_acl.gen.remote import Remote  # noqa: E402
+from cart_acl.gen.remote import AsyncRemote, Remote  # noqa: E402
 from cart_acl.gen.runtime.acl.hooks import django_request  # noqa: E402
 from cart_acl.gen.runtime.acl.seam import SeamFile  # noqa: E402
 from cart_acl.gen.runtime.acl.transactions import InTransactionError  # noqa: E402
 from cart_acl.gen.runtime.common.errors import InvalidArgument  # noqa: E402
-from cart_acl.gen.seam import Seam  # noqa: E402
+from cart_acl.gen.seam import AsyncSeam, Seam  # noqa: E402
 from cart_acl.gen.servicer import start  # noqa: E402
 
 SERVICE = os.environ["CART_ADDRESS"]
@@ -87,26 +94,62 @@ def test_no_call_goes_out_inside_a_transaction(tmp_path, settings, caplog):
 
 @pytest.fixture
 def settings():
-    """Django's, with DEBUG as it was afterwards."""
+    """Django's, as they were afterwards."""
     from django.conf import settings
 
-    before = settings.DEBUG
+    before = settings.DEBUG, settings.ROOT_URLCONF
     yield settings
-    settings.DEBUG = before
+    settings.DEBUG, settings.ROOT_URLCONF = before
 
 
-def test_the_number_of_queries_does_not_grow_with_the_cart():
-    local, counts = app.local(), []
+CALLS = {
+    "get_cart": lambda cart, name: cart.get_cart(port.GetCartRequest(name)),
+    "add_item of what is there": lambda cart, name: add(cart, name, "p0"),
+    "add_item of something new": lambda cart, name: add(cart, name, "new"),
+    "remove_item": lambda cart, name: cart.remove_item(port.RemoveItemRequest(name, "products/p0")),
+    "empty_cart": lambda cart, name: cart.empty_cart(port.EmptyCartRequest(name)),
+}
+
+
+@pytest.fixture
+def counted():
+    """The layer as the monolith serves it, and the queries of each RPC."""
+    counts = []
+
+    @contextmanager
+    def hook(call):
+        with django_request(call), CaptureQueriesContext(connection) as queries:
+            yield
+        counts.append([query["sql"] for query in queries])
+
+    running = start(app.local(), hook=hook, errors=ERRORS)
+    remote = Remote(running.address, errors=ERRORS)
+    yield remote, counts
+    remote.close()
+    running.stop(0)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_the_number_of_queries_does_not_grow_with_the_cart(counted, call):
+    """Of every RPC, reads and writes, as it is served.
+
+    The shop's audit is its own: signals write an entry for each line that goes, and no port can have them do it at once.
+    """
+    remote, counts = counted
+    found = []
     for number in (1, 100):
-        name = f"carts/queries-{number}"
+        name = f"carts/queries-{call.replace(' ', '-').replace('_', '-')}-{number}"
         for product in range(number):
-            add(local, name, f"p{product}")
-        with CaptureQueriesContext(
-            connection,
-        ) as queries:
-            assert len(local.get_cart(port.GetCartRequest(name)).items) == number
-        counts.append(len(queries))
-    assert counts[0] == counts[1] <= 2
+            add(remote, name, f"p{product}")
+        counts.clear()
+        CALLS[call](remote, name)
+        (queries,) = counts
+        entries = [query for query in queries if 'INSERT INTO "audit_entry"' in query]
+        found.append((len(queries) - len(entries), len(entries)))
+    (one, written), (hundred, written_by_hundred) = found
+    assert one == hundred > 0
+    assert written_by_hundred - written == (99 if call == "empty_cart" else 0)
+    assert call != "get_cart" or (one, written) == (2, 0)
 
 
 def test_a_state_that_the_api_does_not_know_is_an_error_with_a_reason():
@@ -144,3 +187,115 @@ def test_each_rpc_gives_its_connections_back():
         running.stop(0)
     assert len(closed) == 3
     assert all(name.startswith("cart-rpc") and open_one is None for name, open_one in closed)
+
+
+class Opened:
+    """The connections that Django has opened, whichever thread they belong to."""
+
+    def __init__(self):
+        self.wrappers = []
+        self.threads = set()
+
+    def note(self, connection, **_):
+        self.wrappers.append(connection)
+        self.threads.add(threading.get_ident())
+
+    @property
+    def left(self):
+        return [wrapper for wrapper in self.wrappers if wrapper.connection is not None]
+
+
+@pytest.fixture
+def opened():
+    connections.close_all()
+    found = Opened()
+    connection_created.connect(found.note)
+    yield found
+    connection_created.disconnect(found.note)
+
+
+def at_the_server():
+    """How many connections the database has, this one apart; it keeps a list on PostgreSQL only."""
+    if connection.vendor != "postgresql":
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+            " and backend_type = 'client backend'"
+        )
+        return cursor.fetchone()[0]
+
+
+def until(holds):
+    """The server takes a moment to see that a connection has gone."""
+    end = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def async_cart(tmp_path, **options):
+    file = tmp_path / "seam.toml"
+    file.write_text('mode = "monolith"')
+    return AsyncSeam(app.local(), AsyncRemote(""), SeamFile(file, wire.TABLE), **options)
+
+
+@pytest.mark.parametrize("options", [{}, {"run": asyncio.to_thread}], ids=["as Django", "on threads"])
+def test_async_code_leaves_no_connections_open(tmp_path, opened, options):
+    """A consumer of a queue, say: no request of Django's is around it, and nobody else closes anything."""
+
+    async def calls():
+        cart = async_cart(tmp_path, **options)
+        for _ in range(3):
+            names = [f"carts/async-{number}" for number in range(20)]
+            found = await asyncio.gather(*(cart.get_cart(port.GetCartRequest(name)) for name in names))
+            assert [each.name for each in found] == names
+        await cart.add_item(port.AddItemRequest("carts/async-1", port.Item("products/cup", 1)))
+        with pytest.raises(NotInBasket):
+            await cart.remove_item(port.RemoveItemRequest("carts/async-1", "products/none"))
+
+    before = at_the_server()
+    connection.close()
+    asyncio.run(calls())
+    assert len(opened.wrappers) >= 1
+    assert opened.left == []
+    threads = opened.threads - {threading.get_ident()}
+    assert len(threads) == 1 if not options else threads, "Django's one thread for what blocks"
+    until(lambda: at_the_server() <= before)  # those of earlier tests' threads go when they do
+
+
+async def view(request):
+    """An async view of the shop's."""
+    cart = await view.cart.add_item(port.AddItemRequest("carts/view", port.Item("products/cup", 1)))
+    return HttpResponse(str(cart.items[0].quantity))
+
+
+urlpatterns = [path("add", view)]
+
+
+def test_an_async_view_leaves_no_connections_open(tmp_path, opened, settings):
+    """Through Django's own handler for ASGI, with its signals around each request."""
+    settings.ROOT_URLCONF = __name__
+    sys.modules.setdefault(__name__, sys.modules[view.__module__])
+    view.cart = async_cart(tmp_path)
+    scope = {"type": "http", "method": "GET", "path": "/add", "headers": [], "query_string": b""}
+
+    async def get(handler):
+        sent, body = [], [{"type": "http.request", "body": b""}]
+
+        async def receive():
+            return body.pop() if body else await asyncio.sleep(3600)
+
+        async def send(message):
+            sent.append(message)
+
+        await handler(scope, receive, send)
+        return sent[0]["status"], sent[1]["body"]
+
+    async def gets():
+        handler = ASGIHandler()
+        return [await get(handler) for _ in range(10)]
+
+    assert asyncio.run(gets()) == [(200, str(number).encode()) for number in range(1, 11)]
+    assert len(opened.wrappers) >= 1
+    assert opened.left == []

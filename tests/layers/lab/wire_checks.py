@@ -10,6 +10,9 @@ import time
 from contextlib import contextmanager
 from types import SimpleNamespace
 
+# Python 3.9 starts programs by fork(2), and in a process that serves gRPC 1.60 then does, now and then, never come back.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+
 import grpc
 import pytest
 
@@ -333,17 +336,23 @@ def test_async_code_and_one_channel_for_each_loop():
 
 
 FORKS = """
-import os, sys
+import os, signal, sys
 from lab_acl.gen import port
 from lab_acl.gen.remote import Remote
 
 remote = Remote(sys.argv[1], timeout=20)  # made before the fork, as a preloaded application does
+inherited = None
+if sys.argv[2] == "used":
+    remote.get_sample(port.GetSampleRequest("samples/1"))
+    inherited = remote._connection._channel()
 workers = []
 for number in range(4):
     process = os.fork()
     if not process:
+        signal.alarm(40)
         names = [remote.get_sample(port.GetSampleRequest("samples/%d" % i)).name for i in range(5)]
-        os._exit(0 if names == ["samples/%d" % i for i in range(5)] else 1)
+        own = remote._connection._channel() is not inherited  # gRPC may mend one that is inherited, and may not
+        os._exit(0 if own and names == ["samples/%d" % i for i in range(5)] else 1)
     workers.append(process)
 codes = [os.waitpid(process, 0)[1] for process in workers]
 assert remote.get_sample(port.GetSampleRequest("samples/1")).name == "samples/1"
@@ -351,21 +360,127 @@ print(codes)
 """
 
 
-def test_what_keeps_threads_from_working_is_said(monkeypatch):
+def run_here(code, *arguments):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    del environment["GRPC_ENABLE_FORK_SUPPORT"]
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env=environment, capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("state", ["new", "used"])
+def test_forked_workers_have_channels_of_their_own(state):
+    with served() as (_, _remote, running):
+        ran = run_here(FORKS, running.address, state)
+    assert (ran.stdout, ran.returncode) == ("[0, 0, 0, 0]\n", 0), ran.stderr
+
+
+# The parent holds a stream while it forks; the child says so, and what it would do next is nobody's promise.
+FORKED_CALLING = """
+import logging, os, sys
+logging.basicConfig(format="%(message)s", stream=sys.stdout)
+from lab_acl.gen import port
+from lab_acl.gen.remote import Remote
+
+remote = Remote(sys.argv[1], timeout=20)
+answers = remote.watch(port.GetSampleRequest("samples/1"))
+next(answers)
+if not os.fork():
+    sys.stdout.flush()
+    os._exit(0)
+os.wait()
+list(answers)
+if not os.fork():
+    print("nothing to say")
+    sys.stdout.flush()
+    os._exit(0)
+os.wait()
+os._exit(0)
+"""
+
+
+def test_a_fork_while_the_service_is_being_called_is_said():
+    with served() as (_, _remote, running):
+        ran = run_here(FORKED_CALLING, running.address)
+    first, second = ran.stdout.splitlines()
+    assert first.startswith("this process was forked while Watch was being called")
+    assert "Fork before the first call" in first
+    assert second == "nothing to say"
+
+
+PRELOADED = """
+import logging, os, sys, types
+logging.basicConfig(format="%(levelname)s %(message)s", stream=sys.stdout)
+from lab_acl.gen.runtime.acl.serving import ForkedError, surroundings
+from lab_acl.gen.servicer import start
+
+# As gunicorn's arbiter does it: it imports the application in setup(), and its workers do so within spawn_worker().
+arbiter = types.ModuleType("gunicorn.arbiter")
+exec("def setup(load):\\n return load()\\ndef spawn_worker(load):\\n return setup(load)\\n", vars(arbiter))
+sys.modules["gunicorn.arbiter"] = arbiter
+
+arbiter.spawn_worker(lambda: start(object())).stop(0)
+print("in a worker: fine")
+running = arbiter.setup(lambda: start(object()))
+if not os.fork():
+    for use in (lambda: running.stop(0), lambda: running.wait(0)):
+        try:
+            use()
+        except ForkedError as error:
+            assert surroundings() == (str(error),)
+            print("refused")
+    sys.stdout.flush()
+    os._exit(0)
+os.wait()
+assert surroundings() == ()
+running.stop(0)
+if not os.fork():
+    print("after the end:", surroundings())
+    sys.stdout.flush()
+    os._exit(0)
+os.wait()
+"""
+
+
+def test_a_server_that_was_started_before_the_fork_is_said_and_refused():
+    ran = run_here(PRELOADED)
+    assert ran.returncode == 0, ran.stderr
+    first, preloads, forked, *rest = ran.stdout.splitlines()
+    assert first == "in a worker: fine"
+    assert preloads.startswith("WARNING gunicorn preloads the application")
+    assert forked.startswith("ERROR the server was started in process") and "post_worker_init" in forked
+    assert rest == ["refused", "refused", "after the end: ()"]
+
+
+def uwsgi_of(opt, worker=1, mule=0):
+    return SimpleNamespace(opt=opt, worker_id=lambda: worker, mule_id=lambda: mule)
+
+
+@pytest.mark.parametrize(
+    ("uwsgi", "said"),
+    [
+        (uwsgi_of({}), ["without threads"]),
+        (uwsgi_of({"enable-threads": b"false"}), ["without threads"]),
+        (uwsgi_of({"enable-threads": True}), []),
+        (uwsgi_of({"threads": b"4"}), []),
+        (uwsgi_of({b"enable-threads": b"true"}), []),
+        (uwsgi_of({"threads": b"4"}, worker=0), ["before it forks"]),
+        (uwsgi_of({"threads": b"4"}, worker=0, mule=1), []),
+        (uwsgi_of({}, worker=0), ["without threads", "before it forks"]),
+    ],
+)
+def test_what_uwsgi_keeps_from_working_is_said(monkeypatch, uwsgi, said):
+    monkeypatch.setitem(sys.modules, "uwsgi", uwsgi)
+    assert [any(part in words for part in said) for words in surroundings()] == [True] * len(said)
+
+
+def test_patched_threads_are_said_when_a_server_starts(monkeypatch, caplog):
     assert surroundings() == ()
     monkeypatch.setitem(sys.modules, "gevent.monkey", SimpleNamespace(is_module_patched=lambda name: True))
-    monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt={}))
-    assert [words.split()[0] for words in surroundings()] == ["gevent", "uWSGI"]
-
-
-def test_forked_workers_have_channels_of_their_own():
-    with served() as (_, _remote, running):
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        ran = subprocess.run(
-            [sys.executable, "-c", FORKS, running.address],
-            env=environment, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-        assert (ran.stdout, ran.returncode) == ("[0, 0, 0, 0]\n", 0), ran.stderr
+    with served():
+        pass
+    assert [r.getMessage().split()[0] for r in caplog.records] == ["gevent"]
 
 
 COPY = """
@@ -389,6 +504,96 @@ def test_a_monolith_with_its_own_copy_of_the_file_is_not_disturbed():
         [sys.executable, "-c", COPY], env=environment, capture_output=True, text=True, timeout=60, check=False
     )
     assert ran.stdout == "both\n", ran.stderr
+
+
+class Two(Exception):
+    def __init__(self, what, how_many):
+        super().__init__(f"{how_many} of {what}")
+
+
+class Named(Exception):
+    def __init__(self, text, *, name):
+        super().__init__(text)
+
+
+class Inherits(Two):
+    pass
+
+
+def no_argument():
+    return Two("a", 1)
+
+
+@pytest.mark.parametrize(
+    ("pair", "said"),
+    [
+        (Pair(Two, errors.Aborted, "X"), "Two is not made of a message alone: give its pair back="),
+        (Pair(Named, errors.Aborted, "X"), "Named is not made of a message alone"),
+        (Pair(Inherits, errors.Aborted, "X"), "Inherits is not made of a message alone"),
+        (Pair(Two, errors.Aborted, "X", back=no_argument), "back= of Two is called with the API's error"),
+        (Pair(Broken, errors.Aborted, "X", message=no_argument), "message= of Broken is called with the exception"),
+    ],
+)
+def test_an_exception_that_cannot_be_made_again_is_found_at_once(pair, said):
+    with pytest.raises(ErrorMapError, match=said):
+        ErrorMap(pair)
+
+
+@pytest.mark.parametrize("cls", [Broken, KeyError, OSError, UnicodeDecodeError, ValueError])
+def test_what_does_not_say_how_it_is_made_passes(cls):
+    assert ErrorMap(Pair(cls, errors.Aborted, "X")).problems() == []
+
+
+def fails(error):
+    raise TypeError("a mistake in errors.py")
+
+
+class Late(Exception):
+    """What it is made of shows only when it is made."""
+
+    def __init__(self, *arguments):
+        one, two = arguments
+        super().__init__(one + two)
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        Pair(Late, errors.Aborted, "X"),
+        Pair(UnicodeDecodeError, errors.Aborted, "X"),
+        Pair(Two, errors.Aborted, "X", back=fails),
+        Pair(Two, errors.Aborted, "X", back=lambda e: None),
+        Pair(Two, errors.Aborted, "X", back=lambda e: Two),
+    ],
+    ids=["two arguments", "in C", "raises", "nothing", "a class"],
+)
+def test_an_error_that_cannot_be_turned_goes_on_as_it_is(pair, caplog):
+    error = errors.Aborted("it happened", reason="X")
+    assert ErrorMap(pair).inward(error) is error
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("message", [fails, lambda e: None, lambda e: b"x"], ids=["raises", "nothing", "bytes"])
+def test_a_message_that_cannot_be_made_hides_no_error_and_tells_nothing(message, caplog):
+    made = ErrorMap(Pair(Broken, errors.Aborted, "OUT_OF_ORDER", message=message)).outward(Broken("a secret"))
+    assert (made.code, made.reason, made.message) == (grpc.StatusCode.ABORTED, "OUT_OF_ORDER", "out of order")
+    assert len(caplog.records) == 1
+
+
+def test_exceptions_that_are_defined_after_the_map_are_found(caplog):
+    class Family(Exception):
+        pass
+
+    class Early(Family):
+        pass
+
+    found = ErrorMap(Pair(Early, errors.Aborted, "X"), families=[Family])
+    assert found.problems() == []
+    later = type("Later", (Family,), {})
+    assert len(found.problems()) == 1 and "Later has no pair" in found.problems()[0]
+    start(Lab(), errors=found).stop(0)
+    assert [r.getMessage() for r in caplog.records] == [f"errors.py: {found.problems()[0]}"]
+    assert later.__name__ in caplog.text
 
 
 def test_the_map_of_errors_is_complete_and_unambiguous():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -289,6 +290,54 @@ def test_mappings_that_cannot_be_read_are_said_with_their_line(mapped: Path, tex
     assert found.code == 1
     assert "acl/lab/src/lab_acl/translate.py" in found.out
     assert "translators-unreadable" in found.out
+
+
+LEGACY = """
+class ShopError(Exception):
+    pass
+
+
+class Gone(ShopError):
+    pass
+
+
+class Exceeded(ShopError):
+    def __init__(self, sku, held):
+        super().__init__(sku)
+"""
+
+ERRORS = """
+from legacy import Exceeded, Gone, ShopError
+from lab_acl.gen.runtime.acl.errors import ErrorMap, Pair
+from lab_acl.gen.runtime.common.errors import NotFound
+
+ERRORS = ErrorMap(PAIRS, families=[ShopError])
+"""
+
+
+def test_a_map_of_errors_that_is_incomplete_is_said_with_its_line(
+    mapped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the monolith's exceptions can be imported; elsewhere nothing is said, nor does anything fail."""
+    monolith = mapped / "monolith"
+    monolith.mkdir()
+    (monolith / "legacy.py").write_text(LEGACY, encoding="utf-8")
+    file = mapped / "acl/lab/src/lab_acl/errors.py"
+    file.write_text(ERRORS.replace("PAIRS", 'Pair(Exceeded, NotFound, "X")'), encoding="utf-8")
+    assert scaffold(mapped, "acl", "check").out == "nothing found\n"
+    monkeypatch.setenv("PYTHONPATH", f"{monolith}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    found = scaffold(mapped, "acl", "check")
+    assert found.code == 1
+    assert found.out.splitlines()[:2] == [
+        "acl/lab/src/lab_acl/errors.py:6: errors-incomplete: Exceeded is not made of a message alone: "
+        "give its pair back=lambda error: Exceeded(…)",
+        "acl/lab/src/lab_acl/errors.py:6: errors-incomplete: legacy.Gone has no pair",
+    ]
+    assert "errors-incomplete" in scaffold(mapped, "check", "--only", "acl").out
+    file.write_text(ERRORS.replace("PAIRS", 'Pair(ShopError, NotFound, "X")'), encoding="utf-8")
+    assert scaffold(mapped, "acl", "check").out == "nothing found\n"
+    file.write_text("raise SystemExit(3)\n", encoding="utf-8")
+    assert scaffold(mapped, "acl", "check").out == "nothing found\n"
 
 
 def test_a_port_that_lacks_a_method_and_a_seam_that_is_broken(mapped: Path) -> None:

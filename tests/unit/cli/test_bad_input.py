@@ -93,6 +93,13 @@ def test_a_missing_import(shop: Path) -> None:
     assert said.err.count("help:") == 1, "one mistake, one complaint"
 
 
+def test_a_missing_import_of_what_is_installed(shop: Path) -> None:
+    edit(shop / CART_PROTO, "package shop.cart.v1;", 'package shop.cart.v1;\nimport "google/type/mony.proto";')
+    said = refused(shop, "regen")
+    remedy = 'did you mean "google/type/money.proto"?'
+    expect(said, f"{CART_PROTO}:4:1", "missing-import", '"google/type/mony.proto" is not under any root', remedy)
+
+
 def test_an_import_that_is_broken_is_said_where_it_is(shop: Path) -> None:
     edit(shop / CART_PROTO, "package shop.cart.v1;", 'package shop.cart.v1;\nimport "shop/catalog/v1/catalog.proto";')
     edit(shop / CART_PROTO, "string id = 1;", "shop.catalog.v1.LookRequest id = 1;")
@@ -129,6 +136,13 @@ def test_a_service_that_is_not_in_the_file(shop: Path) -> None:
     message = 'no service "shop.cart.v1.CartService" in shop/cart/v1/cart.proto'
     remedy = 'if it is "shop.cart.v1.BasketService" now, write that in its place: its handlers stay where they are'
     expect(refused(shop, "regen"), "scaffold.toml:13:1", "unknown-service", message, remedy)
+
+
+def test_a_service_without_its_package(shop: Path) -> None:
+    """It is not taken for the service of that name in a package, which would be looked for in the file it is in."""
+    said = refused(shop, "new", "store", "two", "--proto", "shop/cart/v1/cart.proto", "--service", "CartService")
+    message = 'no service "CartService" in shop/cart/v1/cart.proto'
+    expect(said, "scaffold.toml", "unknown-service", message, 'did you mean "shop.cart.v1.CartService"?')
 
 
 def test_a_proto_without_a_service(shop: Path) -> None:
@@ -189,11 +203,16 @@ def test_a_proto_can_be_named_in_every_way(shop: Path) -> None:
         ("email", "", "name-shadows", "standard library's module `email`", "shop_{name}"),
         ("grpc", "", "name-shadows", "the package `grpc`", "shop_{name}"),
         ("pydantic", "", "name-shadows", "the package `pydantic`", "shop_{name}"),
+        ("packaging", "", "name-shadows", "the package `packaging`", "shop_{name}"),
+        ("Logging", "", "invalid-name", '"Logging"', "choose another name"),
+        ("", "", "invalid-name", '""', "choose another name"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("kind", ["store", "process"])
 def test_names(kind: str, name: str, place: str, slug: str, message: str, remedy: str, shop: Path) -> None:
-    expect(refused(shop, "new", kind, name), place, slug, message, remedy)
+    said = refused(shop, "new", kind, name)
+    expect(said, place, slug, message, remedy)
+    assert said.err.count("help:") == 1, "one mistake, one complaint"
 
 
 def test_a_folder_that_is_taken(shop: Path) -> None:
@@ -274,7 +293,7 @@ def test_init_into_something(tmp_path: Path) -> None:
 def test_init_below_a_file(tmp_path: Path) -> None:
     write(tmp_path, {"file": "a"})
     said = refused(tmp_path, "init", "file/shop")
-    assert re.search(r"cannot-be-written: .+\n  help: .+", said.err), said.err
+    assert re.match(r"file/shop/\S+: cannot-be-written: .+\n  help: .+", said.err), said.err
 
 
 def test_init_into_a_new_repository(tmp_path: Path) -> None:
@@ -310,7 +329,7 @@ def test_a_path_that_refuses_the_write(prepare: Callable[[Path], tuple[str, ...]
     ), said.err
 
 
-@pytest.mark.parametrize("case", ["new", "update", "delete", "state"])
+@pytest.mark.parametrize("case", ["new", "update", "delete", "state", "up"])
 def test_a_folder_that_refuses_the_write(case: str, shop: Path) -> None:
     """As somebody to whom modes matter, and in a process of its own: root gives up its power to override them."""
     locked = {
@@ -318,8 +337,11 @@ def test_a_folder_that_refuses_the_write(case: str, shop: Path) -> None:
         "update": shop / "services/cart/src/cart/gen/messages",
         "delete": shop / "services/cart/src/cart/handlers",
         "state": shop / ".scaffold",
+        "up": shop / ".scaffold/cache",
     }[case]
-    arguments = ("new", "store", "late") if case in ("new", "state") else ("regen",)
+    arguments = {"new": ("new", "store", "late"), "state": ("new", "store", "late"), "up": ("up",)}.get(
+        case, ("regen",)
+    )
     if case == "update":
         edit(shop / CART_PROTO, "message Cart {", "// Changed.\nmessage Cart {")
     if case == "delete":

@@ -85,6 +85,21 @@ def test_a_store_that_calls_somebody(shop: Path) -> None:
     assert "its handlers call nobody" in said.out
 
 
+def test_a_store_calls_nobody_by_way_of_a_module_of_its_own(shop: Path) -> None:
+    """What app.py is put together from may know gRPC, as an interceptor does: a handler has it from there."""
+    cart = shop / "services/cart/src/cart"
+    write(cart, {"remote.py": "import grpc\n\nchannel = grpc.insecure_channel\n"})
+    app = (cart / "app.py").read_text(encoding="utf-8")
+    (cart / "app.py").write_text(app.replace("from cart.gen.runtime", "import cart.remote\nfrom cart.gen.runtime", 1))
+    assert scaffold(shop, "check", "--only", "boundaries").code == 0
+    handler = cart / "handlers/get_cart.py"
+    handler.write_text(handler.read_text(encoding="utf-8") + "\n\nfrom cart.remote import channel\n", encoding="utf-8")
+    said = scaffold(shop, "check", "--only", "boundaries")
+    assert said.code == 1
+    assert "boundary: cart.handlers.get_cart imports cart.remote\n" in said.out
+    assert "services/cart/src/cart/remote.py:1: boundary: cart.remote imports grpc\n" in said.out
+
+
 def test_every_breach_is_found(shop: Path) -> None:
     write(
         shop,

@@ -52,6 +52,7 @@ Context = Call[App]
 
 def build(settings):
     assert settings.secret("QUOTES_KEY") == "contract-suite"
+    assert settings.value("QUOTES_URL").startswith("http://127.0.0.1:")
     assert settings.secret("FEATURE") == "on"
     return App(settings.connect(catalog.Client), Quotes(settings))
 
@@ -106,7 +107,7 @@ PLAN = plans.Plan(
             "deals",
             "services/deals/src",
             uses=("catalog",),
-            vendors={"quotes": plans.Vendor((sys.executable, "standin.py"), ("QUOTES_URL", "QUOTES_KEY"))},
+            vendors={"quotes": plans.Vendor((sys.executable, "standin.py"), ("QUOTES_KEY",))},
             environ={"FEATURE": "on"},
             places={"shop.deals.v1.DealService.GetDeal": "protos/deals.proto:7"},
         ),
@@ -193,11 +194,14 @@ def files_in(workspace: Path) -> set[str]:
 
 def test_a_workspace_is_tested(workspace: Path) -> None:
     before = files_in(workspace)
-    # What the developer's shell says about databases and telemetry is not for tests.
+    # What the developer's shell says about databases, telemetry, other services and vendors is not for tests.
     shell = {
         "CATALOG_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/precious",
         "CATALOG_DATABASE_URL_FILE": "/nonexistent",
         "PORT": "1",
+        "DEALS_CATALOG_ADDRESS": "catalog.example:443",
+        "DEALS_QUOTES_URL": "https://quotes.example",
+        "DEALS_QUOTES_KEY": "sk-live",
         "OTEL_SDK_DISABLED": "true",
         "OTEL_TRACES_SAMPLER": "always_off",
     }

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import keyword
+import tomllib
+from importlib import metadata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from scaffold.core import naming
+from tests.support import REPO
 
 # What a compiler lets through as a name.
 PROTO_NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,12}", fullmatch=True) | st.sampled_from(
@@ -168,3 +173,33 @@ def test_packages_that_would_hide_something(package: str, said: str) -> None:
 def test_a_package_that_hides_nothing() -> None:
     assert naming.package_problem("cart") is None
     assert naming.package_problem("shop_logging") is None
+
+
+def test_law_nothing_that_services_stand_on_can_be_hidden() -> None:
+    """What services need, what tests and checks them, and what these need: no component takes its name."""
+    ours = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    asked = {text for extra in ("run", "rules", "test", "check") for text in ours[extra]}
+    for kind in ("store", "process"):
+        skeleton = (REPO / "templates" / kind / "{{cookiecutter.name}}" / "pyproject.toml").read_text(encoding="utf-8")
+        asked |= {line.strip(' ",') for line in skeleton.splitlines() if line.startswith('    "')}
+    waiting = [Requirement(text) for text in asked if not text.startswith("apifirst-scaffold")]
+    needed: set[str] = set()
+    while waiting:
+        requirement = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        if name in needed or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
+            continue
+        try:
+            waiting += [Requirement(text) for text in metadata.requires(name) or ()]
+        except metadata.PackageNotFoundError:
+            continue  # an extra that is not installed here
+        needed.add(name)
+    assert {"sqlalchemy", "grpcio", "pytest", "mypy", "import-linter"} <= needed
+    hidden = {
+        package
+        for package, distributions in metadata.packages_distributions().items()
+        if package.isidentifier() and not package.startswith("_") and not naming.package_problem(package)
+        for distribution in distributions
+        if canonicalize_name(distribution) in needed
+    }
+    assert hidden == set()

@@ -180,7 +180,7 @@ def test_what_is_no_duration(text: str) -> None:
 def test_a_process_over_a_process_is_worth_a_word() -> None:
     text = process("inner") + process("outer", uses=["inner"])
     (note,) = settings.notes(load(text), text=text)
-    assert (note.slug, note.severity) == ("process-uses-process", Severity.WARNING)
+    assert (note.slug, note.severity) == ("process-uses-process", Severity.NOTE)
     assert note.where == Location("scaffold.toml", 5, 1)
     assert note.remedy
     assert settings.notes(load(CART)) == ()

@@ -39,7 +39,7 @@ service Other {
   rpc GetCart(Cart) returns (Cart);
   rpc Ping(Cart) returns (Cart);
 }
-enum State { STATE_UNSPECIFIED = 0; ACTIVE = 1; PAID = 2; }
+enum State { STATE_UNSPECIFIED = 0; ACTIVE = 1; PAID = 2; STATE_WITH_THE_CARRIER_AND_ON_ITS_WAY_BACK = 3; }
 message Item { string product = 1; int32 quantity = 2; Item part = 3; }
 message Cart {
   string name = 1;
@@ -59,6 +59,7 @@ message Cart {
   bytes blob = 15;
   double weight = 16;
   repeated State states = 17;
+  Cart inner = 18;
 }
 """
 
@@ -218,6 +219,7 @@ def test_words(server: Server, files: Files, words: list[str], expected: dict[st
         ('{"items": [{}, {"x": 1}]}', "unknown-field", ["(at items[1])", "its fields are product, quantity, part"]),
         ('{"shelves": {"a": {"x": 1}}}', "unknown-field", ["(at shelves.a)"]),
         (["item.prodct=x"], "unknown-field", ["demo.v1.Item (at item)"]),
+        (["state=back"], "unknown-value", ['did you mean "STATE_WITH_THE_CARRIER_AND_ON_ITS_WAY_BACK"?']),
         (["state=PAYED"], "unknown-value", ['state: "PAYED"', 'did you mean "PAID"?']),
         (["states=PAID", "states=paid"], "unknown-value", ["states[1]", 'did you mean "PAID"?']),
         (["name"], "bad-request", ['"name" is not of the form key=value']),
@@ -227,6 +229,13 @@ def test_words(server: Server, files: Files, words: list[str], expected: dict[st
         (["gift=yes"], "bad-request", ['gift: "yes" is not true or false']),
         (["item=p"], "bad-request", ["item is a demo.v1.Item", "item.product=…", "item={…}"]),
         (["items.product=p"], "bad-request", ["items is a list", "items=…"]),
+        (["inner.items.product=p"], "bad-request", ["inner.items is a list", "JSON, inner.items=…"]),
+        (["inner.shelves.a.product=p"], "bad-request", ["demo.v1.Item in a map", "JSON, inner.shelves.KEY={…}"]),
+        (
+            ["name=a", '{"name": "a"}'],
+            "bad-request",
+            ["is not of the form key=value", "one piece of JSON and nothing else"],
+        ),
         (["name.x=p"], "bad-request", ["name is no message with fields"]),
         (["create_time=yesterday"], "bad-request", ["create_time"]),
         (["item.quantity=many"], "bad-request", ["many"]),

@@ -28,6 +28,19 @@ def change(path: str, action: Action, owner: Owner = "generated", before: str = 
     return Change(path, action, owner, before.encode() or None, after.encode() or None, "a.proto")
 
 
+def test_a_line_and_its_end_are_written_at_once() -> None:
+    """Services speak in threads: a line that is written in two parts has somebody else's in the middle."""
+    written: list[str] = []
+
+    class Recorder(io.StringIO):
+        def write(self, text: str, /) -> int:
+            written.append(text)
+            return len(text)
+
+    console.say("ready", Recorder())
+    assert written == ["ready\n"]
+
+
 def test_diagnostics() -> None:
     out = io.StringIO()
     console.show_diagnostics((ERROR, NOTE, WARNING, Diagnostic("bare", "no place")), out)
