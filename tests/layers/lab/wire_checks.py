@@ -499,6 +499,9 @@ mine = descriptor_pb2.FileDescriptorProto(name="lab/v1/lab.proto", package="lab.
 mine.message_type.add(name="Sample").field.add(name="name", number=1, type=5, label=1)
 pool = descriptor_pool.Default()
 pool.AddSerializedFile(mine.SerializeToString())
+# And those of files that everybody copies.
+for name, package in [("google/api/resource.proto", "google.api"), ("google/type/money.proto", "google.type")]:
+    pool.AddSerializedFile(descriptor_pb2.FileDescriptorProto(name=name, package=package).SerializeToString())
 Mine = message_factory.GetMessageClass(pool.FindMessageTypeByName("lab.v1.Sample"))
 from lab_acl.gen import port, wire
 assert wire.CODEC.decode(wire.CODEC.encode(port.Sample(name="x"), "lab.v1.Sample"), port.Sample).name == "x"
