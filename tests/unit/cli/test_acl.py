@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support import REPO, contents, scaffold
+from tests.support import REPO, contents, scaffold, scaffold_process
 
 MONOLITHS = REPO / "tests/monoliths"
 
@@ -152,3 +153,29 @@ def test_a_monolith_is_called_by_its_layers_name_where_it_serves(workspace: Path
         called = scaffold(workspace, "call", name, "Reserve", *arguments)
         assert called.code == 2
         assert "nobody-answers" in called.text and said in called.text
+
+
+BROKEN = """
+class Local:
+    def check_availability(self, request):
+        raise RuntimeError("no such shelf")
+"""
+
+
+def test_what_fails_in_the_monolith_is_shown_with_its_own_words(workspace: Path) -> None:
+    """And as a command that can be run again: the server that the suite has asked is gone by then."""
+    shutil.copy(MONOLITHS / "snapshots/flask.json", workspace / "model.snapshot.json")
+    models = ("--orm", "sqlalchemy", "--models", "shop.store.carts.CartLine", "--proto", "stock.proto")
+    assert scaffold(workspace, "new", "acl", "old", *models).code == 0
+    package = workspace / "acl/old/src/old_acl"
+    (package / "local.py").write_text(BROKEN)
+    toml = workspace / "scaffold.toml"
+    serve = f'serve = ["env", "PYTHONPATH=acl/old/src", "{sys.executable}", "-m", "old_acl"]'
+    toml.write_text(toml.read_text().replace("[acls.old]", f"[acls.old]\n{serve}"))
+    case = "StockService.CheckAvailability-answers_valid_requests"
+    ran = scaffold_process(workspace, "test", "old", "--against", "acl", "--format", "github", "--", "-k", case)
+    assert ran.code == 1, ran.text
+    assert "  | RuntimeError: no such shelf" in ran.out
+    again = f"scaffold test old --against acl -- -k {case} --contract-seed 0"
+    assert f"again: {again}" in ran.out and ran.out.count(again) == 2, ran.out
+    assert " localhost:50051 " in ran.out and "127.0.0.1" not in ran.out
