@@ -6,12 +6,12 @@ Here root runs the server as ``nobody``, and nothing outside a temporary folder 
 
 from __future__ import annotations
 
-import ctypes
 import importlib.util
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from contextlib import contextmanager, suppress
@@ -29,9 +29,21 @@ _NOBODY = 65534
 _MEMORY = Path("/dev/shm")
 _MEMORY_BYTES = 2**30
 _ROOT = os.geteuid() == 0
-# PostgreSQL refuses to run as root.
-_USER = _NOBODY if _ROOT else None
-_GROUPS: tuple[int, ...] | None = () if _ROOT else None
+
+# Becomes another user, since PostgreSQL refuses to run as root; ends when the tests do, however they end (PR_SET_PDEATHSIG;
+# Linux); then runs the command. A program of its own: what runs between fork and exec is not safe where gRPC has threads,
+# and without it Python does not fork at all, but has the system start the program (vfork).
+_LAUNCHER = """
+import ctypes, os, signal, sys
+user, *command = sys.argv[1:]
+if user:
+    os.setgroups([])
+    os.setgid(int(user))
+    os.setuid(int(user))
+ctypes.CDLL(None).prctl(1, signal.SIGQUIT)
+os.execv(command[0], command)
+"""
+_AS_POSTGRES: tuple[str | Path, ...] = (sys.executable, "-I", "-S", "-c", _LAUNCHER, str(_NOBODY) if _ROOT else "")
 
 # Tests end processes, never machines: what the kernel has is safe.
 _UNSAFE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
@@ -79,16 +91,15 @@ class PostgreSQL:
         options = [word for name, value in self._options.items() for word in ("-c", f"{name}={value}")]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self._programs / "postgres", "-D", self._folder / "data", "-k", self._folder, "-h", "", *options],
+                [
+                    *_AS_POSTGRES, self._programs / "postgres",
+                    "-D", self._folder / "data", "-k", self._folder, "-h", "", *options,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                preexec_fn=_end_with_parent,
                 start_new_session=True,  # Ctrl-C ends the tests; they end the server
-                user=_USER,
-                group=_USER,
-                extra_groups=_GROUPS,
-            )
+            )  # fmt: skip
         until = time.monotonic() + _START_SECONDS
         while True:
             try:
@@ -142,23 +153,9 @@ def postgresql(*, durable: bool = False, **options: str) -> Iterator[PostgreSQL]
         programs = _programs(folder)
         if _ROOT:
             os.chown(folder, _NOBODY, _NOBODY)
-        initdb: list[str | Path] = [
-            programs / "initdb",
-            "-D",
-            folder / "data",
-            "-U",
-            "postgres",
-            "--auth=trust",
-            "--no-sync",
-        ]
+        initdb = [*_AS_POSTGRES, programs / "initdb", "-D", folder / "data", "-U", "postgres", "--auth=trust"]
         subprocess.run(
-            [*initdb, "--encoding=UTF8", "--locale=C"],
-            check=True,
-            capture_output=True,
-            timeout=60,
-            user=_USER,
-            group=_USER,
-            extra_groups=_GROUPS,
+            [*initdb, "--no-sync", "--encoding=UTF8", "--locale=C"], check=True, capture_output=True, timeout=60
         )
         base = {
             "max_connections": "200",
@@ -196,9 +193,3 @@ def _programs(folder: Path) -> Path:
     if not _ROOT or all(parent.stat().st_mode & 0o005 == 0o005 for parent in (installed, *installed.parents)):
         return installed / "bin"
     return shutil.copytree(installed, folder / "programs", symlinks=True) / "bin"
-
-
-def _end_with_parent() -> None:
-    """However the tests end, the server does too (PR_SET_PDEATHSIG; Linux)."""
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGQUIT)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
 import io
 import os
@@ -57,6 +56,12 @@ def scaffold(folder: Path, *arguments: str) -> Said:
     return Said(code, out.getvalue(), err.getvalue())
 
 
+# Gives up root's power to write where the mode says no (CAP_DAC_OVERRIDE); others never had it. A program of its own: what
+# runs between fork and exec is not safe where gRPC has threads.
+_DROP = "import ctypes, os, sys; ctypes.CDLL(None).prctl(24, 1, 0, 0, 0); os.execv(sys.argv[1], sys.argv[1:])"
+_POWERLESS = (sys.executable, "-I", "-S", "-c", _DROP)
+
+
 def scaffold_process(
     folder: Path,
     *arguments: str,
@@ -66,22 +71,15 @@ def scaffold_process(
 ) -> Said:
     """Run a command as a user does, in a process of its own."""
     ran = subprocess.run(
-        [sys.executable, *program, *arguments],
+        [*(_POWERLESS if powerless else ()), sys.executable, *program, *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(REPO), "NO_COLOR": "1", **(environment or {})},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
-        preexec_fn=_drop_override if powerless else None,
     )
     return Said(ran.returncode, ran.stdout, ran.stderr)
-
-
-def _drop_override() -> None:
-    """Give up root's power to write where the mode says no (CAP_DAC_OVERRIDE); others never had it."""
-    pr_capbset_drop, cap_dac_override = 24, 1
-    ctypes.CDLL(None).prctl(pr_capbset_drop, cap_dac_override, 0, 0, 0)
 
 
 def write(root: Path, files: Mapping[str, str]) -> Path:

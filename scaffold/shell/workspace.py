@@ -545,9 +545,16 @@ def _list_text(entries: Iterable[Listed]) -> bytes:
 
 def _read_text(file: Path, name: str) -> str:
     try:
-        return file.read_bytes().decode()  # newlines as they are: the user's text is written back
-    except (OSError, UnicodeDecodeError) as error:
+        content = file.read_bytes()
+    except OSError as error:
         raise ScaffoldError(_refused(name, error, "read")) from error
+    try:
+        return content.decode()  # newlines as they are: the user's text is written back
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ScaffoldError(
+            Diagnostic("cannot-be-read", "it is not UTF-8 text", Location(name, line), "save it as UTF-8")
+        ) from error
 
 
 def _damaged(number: int, line: str) -> Diagnostic:
@@ -588,8 +595,8 @@ def _changed(path: str) -> Diagnostic:
     )
 
 
-def _refused(path: str, error: OSError | UnicodeDecodeError, what: str, *, partly: bool = False) -> Diagnostic:
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+def _refused(path: str, error: OSError, what: str, *, partly: bool = False) -> Diagnostic:
+    reason = error.strerror or str(error)
     remedy = "see that the path is a file in a folder of yours, that you may write there, and that the disk is not full"
     if partly:
         remedy += "; then `scaffold regen` completes what was begun"

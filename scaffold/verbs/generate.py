@@ -382,7 +382,7 @@ def service_not_found(name: str, here: Sequence[str], protos: Sequence[str]) -> 
     from difflib import get_close_matches
 
     close = get_close_matches(name, here, n=1, cutoff=0.4)
-    remedy = f'did you mean "{close[0]}"?' if close else f"services there: {', '.join(here) or 'none'}"
+    remedy = f'did you mean "{close[0]}"?' if close else f"services there: {', '.join(here) or 'none'}."
     message = f'there is no service "{name}" in {", ".join(protos)}'
     return Diagnostic(
         "unknown-service", message, Location("scaffold.toml"), f"{remedy} See `services` of the component."

@@ -84,9 +84,10 @@ def encode(value: Message) -> bytes:
     Raises :class:`MalformedMessageError` when a required field (proto2) is not set.
     """
     try:
-        return value.SerializeToString(deterministic=True)
+        # Of the class: a field may be called like a method.
+        return type(value).SerializeToString(value, deterministic=True)
     except EncodeError as error:
-        raise MalformedMessageError(f"cannot be written as {value.DESCRIPTOR.full_name}: {error}") from error
+        raise MalformedMessageError(f"cannot be written as {type(value).DESCRIPTOR.full_name}: {error}") from error
 
 
 def decode(cls: type[M], data: bytes) -> M:

@@ -251,9 +251,12 @@ def test_a_broken_line(shop: Path) -> None:
 
 
 def test_settings_that_are_no_text(shop: Path) -> None:
-    (shop / "scaffold.toml").write_bytes(b"\xff\xfe")
-    said = refused(shop, "regen")
-    assert re.match(r"scaffold\.toml: cannot-be-read: .+\n  help: .+", said.err), said.err
+    with (shop / "scaffold.toml").open("ab") as file:
+        file.write(b"# caf\xe9\n")
+    lines = (shop / "scaffold.toml").read_bytes().count(b"\n")
+    expect(
+        refused(shop, "regen"), f"scaffold.toml:{lines}", "cannot-be-read", "it is not UTF-8 text", "save it as UTF-8"
+    )
 
 
 def test_a_wrong_version(shop: Path) -> None:

@@ -79,6 +79,13 @@ def test_a_message_that_lacks_a_required_field() -> None:
         messages.encode(StrictBook())
 
 
+def test_a_field_may_be_called_like_a_method() -> None:
+    messages.register([("odd.proto", file_with("odd.proto", "odd", "SerializeToString", "FromString", "DESCRIPTOR"))])
+    odd = messages.message("odd.Book")
+    value = odd(SerializeToString="one", FromString="two", DESCRIPTOR="three")
+    assert messages.decode(odd, messages.encode(value)) == value
+
+
 def test_equal_messages_give_equal_bytes() -> None:
     file = descriptor_pb2.FileDescriptorProto(name="mapped.proto", package="mapped", syntax="proto3")
     message = file.message_type.add(name="M")
