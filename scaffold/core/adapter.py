@@ -512,6 +512,10 @@ class _Builder:
                     | {"Iterable" for c in self._calls if c.method.client_streaming}
                 )
             ),
+            # One that can be divided, as the comment beside it says.
+            example=min(
+                ((not c.entity, i, c.method.name) for i, c in enumerate(self._calls)), default=("", 0, "Method")
+            )[2],
         )
 
     def _pending(self, call: _Call) -> str:
