@@ -252,8 +252,8 @@ def check(names: tuple[str, ...], form: str) -> int:
     """Check that the mappings of the named layers, or of all, are complete: ACL001 to ACL007, each with its line.
 
     Their functions are tried, with values that the columns may hold. Also that the port answers every RPC, and that
-    seam.toml can be read. A changed proto or snapshot leads to the lines that have to follow. Exit code 1: something was
-    found.
+    seam.toml can be read. A changed proto or snapshot leads to the lines that have to follow, once `scaffold regen` has
+    been run. Exit code 1: something was found.
     """
     from scaffold.cli.check import show
     from scaffold.verbs.check import layers
