@@ -36,7 +36,8 @@ _HEADER = re.compile(r"[a-z0-9][a-z0-9_.\-]*\Z")
 
 
 class _Table(BaseModel):
-    # Built when it is needed: then it is one validator, and not one for each table.
+    # Built when it is needed: then it is one validator, and not one for each table. So what we make ourselves is made by
+    # ``model_construct``.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
@@ -172,14 +173,14 @@ class Settings(_Table):
     scaffold: str | None = Field(
         default=None, description="`==VERSION` of this tool: laptop and CI generate the same bytes."
     )
-    protos: Protos = Protos()
-    python: Python = Python()
+    protos: Protos = Protos.model_construct()
+    python: Python = Python.model_construct()
     stores: dict[str, Store] = Field(default={}, description="Data stores, by name.")
     processes: dict[str, Process] = Field(default={}, description="Business processes, by name.")
     vendors: dict[str, Vendor] = Field(default={}, description="Third-party services, by name.")
     acls: dict[str, Acl] = Field(default={}, description="Anti-corruption layers, by the component that each is for.")
-    metadata: Metadata = Metadata()
-    smell: Smell = Smell()
+    metadata: Metadata = Metadata.model_construct()
+    smell: Smell = Smell.model_construct()
 
     def components(self) -> tuple[Unit, ...]:
         """Every store, then every process, as written; also those that are external."""
@@ -195,8 +196,13 @@ class Settings(_Table):
         Of those that it does not use there is only the name: its own files say whom it must not import.
         """
         near = {unit.name, *unit.uses}
-        stores = {n: s if n in near else Store(proto=[], external=s.external) for n, s in self.stores.items()}
-        processes = {n: p if n in near else Process(proto=[], external=p.external) for n, p in self.processes.items()}
+        stores = {
+            n: s if n in near else Store.model_construct(proto=[], external=s.external) for n, s in self.stores.items()
+        }
+        processes = {
+            n: p if n in near else Process.model_construct(proto=[], external=p.external)
+            for n, p in self.processes.items()
+        }
         vendors = {name: self.vendors[name] for name in unit.vendors}
         return self._with(stores=stores, processes=processes, vendors=vendors, acls={})
 
