@@ -26,6 +26,18 @@ def facts(snapshot: Snapshot, names: Sequence[str], shown: str) -> tuple[ModelFa
     return tuple(_model(snapshot.model_by_name[name]) for name in dict.fromkeys(names))
 
 
+def chosen(snapshot: Snapshot, names: Sequence[str]) -> tuple[str, ...]:
+    """The labels that names stand for: an app for the models that have tables of their own. What is neither stays."""
+    apps: dict[str, list[str]] = {}
+    for model in snapshot.own:
+        if not model.proxy_of:
+            apps.setdefault(model.app, []).append(model.name)
+    known = snapshot.model_by_name
+    return tuple(
+        dict.fromkeys(label for name in names for label in ([name] if name in known else apps.get(name, [name])))
+    )
+
+
 def remarks(snapshot: Snapshot, names: Sequence[str]) -> Iterator[Diagnostic]:
     """What is worth a word before somebody maps these models: rows that cannot be written, keys that are no id."""
     for model in (snapshot.model_by_name[name] for name in dict.fromkeys(names)):

@@ -142,11 +142,13 @@ def _show_smelled(smelled: Smelled, form: str, everything: bool) -> None:
     if everything:
         rows = [(str(x.score), x.message.full_name, x.model.name, str(x)) for x in smelled.likenesses]
         _table("every likeness", rows)
-    seen = f"{smelled.looked} messages against {smelled.tables} tables"
-    console.say(
-        f"{seen}: {len(smelled.found) or 'nothing'} found"
-        + ("" if smelled.found else "; a disguised copy would not be")
-    )
+    seen = f"{_many(smelled.looked, 'message')} against {_many(smelled.tables, 'table')}"
+    if not smelled.looked:
+        console.say(f"{seen}: nothing was compared, because no component and no layer has an API with messages yet")
+    elif smelled.found:
+        console.say(f"{seen}: {len(smelled.found)} found")
+    else:
+        console.say(f"{seen}: nothing found; a copy in disguise would not have been")
 
 
 def _conclude(found: Taken, output: Path, check: bool) -> int:
@@ -250,8 +252,8 @@ def check(names: tuple[str, ...], form: str) -> int:
     """Check that the mappings of the named layers, or of all, are complete: ACL001 to ACL007, each with its line.
 
     Their functions are tried, with values that the columns may hold. Also that the port answers every RPC, and that
-    seam.toml can be read. A changed proto or snapshot leads to the lines that have to follow. Exit code 1: something was
-    found.
+    seam.toml can be read. A changed proto or snapshot leads to the lines that have to follow, once `scaffold regen` has
+    been run. Exit code 1: something was found.
     """
     from scaffold.cli.check import show
     from scaffold.verbs.check import layers

@@ -77,8 +77,9 @@ def process(
     help="What the monolith's models are written with.",
 )
 @click.option(
-    "--models", "models", multiple=True, required=True, metavar="NAME",
-    help="A model behind the API, as the snapshot calls it: `basket.Line`. Repeatable.",
+    "--models", "models", multiple=True, required=True, metavar="NAMES",
+    help="Models behind the API, with commas between, as the snapshot calls them: `basket.Line`. An app stands for all that "
+    "have tables of their own. Repeatable.",
 )  # fmt: skip
 @click.option(
     "--snapshot", default="", metavar="FILE",
@@ -105,7 +106,8 @@ def acl(
     from scaffold.shell import console
     from scaffold.verbs.new import Layer, new_acl
 
-    created = new_acl(Path.cwd(), Layer(component, orm, models, snapshot, protos, services, monolith))
+    named = tuple(name.strip() for names in models for name in names.split(",") if name.strip())
+    created = new_acl(Path.cwd(), Layer(component, orm, named, snapshot, protos, services, monolith))
     adapter, out = created.adapter, sys.stdout
     generated = sum(c.owner == "generated" and c.path.startswith(f"{adapter.path}/") for c in created.plan.changes)
     name = console.style(adapter.name, "bold", out)

@@ -79,6 +79,10 @@ def command(
     )
     if form == "github":
         console.show_github(tested.broken)
+    if tested.printed:
+        console.say("what answered has last printed")
+        for line in tested.printed:
+            console.say(f"  | {console.printable(line)}")
     for line in summary(tested.tallies):
         console.say(line)
     for line in tested.undecided:

@@ -22,9 +22,9 @@ _LONGEST = 4000
 
 
 def command(component: str, case: str, seed: int, examples: int, against: str, metadata: Metadata) -> str:
-    """The one line that carries a case out again, on the same examples."""
+    """The one line that carries a case out again, on the same examples; ``against`` as the user writes it, or nothing."""
     words = ["scaffold", "test", component]
-    if against != "inprocess":
+    if against:
         words += ["--against", against]
         # Values are for the server, not for a log.
         words += [word for key, _ in metadata for word in ("--metadata", f"{key}=...")]
@@ -34,8 +34,11 @@ def command(component: str, case: str, seed: int, examples: int, against: str, m
     return shlex.join(words)
 
 
-def grpcurl(schema: Schema, exchange: Exchange, against: str, metadata: Metadata) -> str:
-    """A call as a line of grpcurl; empty where JSON cannot say it, or where it is too long to be of use."""
+def grpcurl(schema: Schema, exchange: Exchange, address: str, metadata: Metadata) -> str:
+    """A call as a line of grpcurl; empty where JSON cannot say it, or where it is too long to be of use.
+
+    ``address`` is of a server that is still there; empty where there is none, and one has to be started.
+    """
     try:
         requests = [
             json_format.MessageToJson(m, indent=None, preserving_proto_field_name=True, descriptor_pool=schema.pool)
@@ -45,7 +48,7 @@ def grpcurl(schema: Schema, exchange: Exchange, against: str, metadata: Metadata
         return ""
     words = ["grpcurl", "-plaintext"]
     words += [word for key, _ in metadata for word in ("-H", f"{key}: ...")]
-    words += ["-d", " ".join(requests), against if against != "inprocess" else _DEV_ADDRESS, exchange.rpc.path[1:]]
+    words += ["-d", " ".join(requests), address or _DEV_ADDRESS, exchange.rpc.path[1:]]
     line = shlex.join(words)
     return line if len(line) <= _LONGEST else ""
 

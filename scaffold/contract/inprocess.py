@@ -69,6 +69,7 @@ class InProcess:
     """The launcher behind ``--contract-against inprocess``."""
 
     label = "inprocess"
+    asked = ""
     salt = ""
     shows_spans = True
 

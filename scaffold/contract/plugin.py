@@ -10,6 +10,7 @@ Options::
     --contract-plan FILE        what to start (scaffold/contract/plan.py); without one the tests are skipped, saying so
     --contract-workspace DIR    what paths in the plan are relative to; by default the current directory
     --contract-against TARGET   inprocess, or HOST:PORT of a server that is running
+    --contract-asked TEXT       what the user wrote for it, where the server is gone afterwards
     --contract-seed N           which examples are drawn; the same seed, the same examples
     --contract-examples N       how many requests a check draws
     --contract-no-pending       pending is a failure
@@ -54,6 +55,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--contract-against", type=_target, metavar="TARGET", default="inprocess", help="inprocess, or HOST:PORT"
     )
+    group.addoption(
+        "--contract-asked", metavar="TEXT", default="", help="what --against had, where the server is gone afterwards"
+    )
     group.addoption("--contract-seed", type=int, metavar="N", default=0, help="which examples are drawn (default: 0)")
     group.addoption(
         "--contract-examples",
@@ -93,7 +97,8 @@ class ContractSuite:
         self._config = config
         self._begin = time.monotonic()
         self._bench: Bench | None = None
-        self._report = Report(config.getoption("contract_against"), config.getoption("contract_seed"))
+        target = config.getoption("contract_asked") or config.getoption("contract_against")
+        self._report = Report(target, config.getoption("contract_seed"))
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Give a contract module's test one ``check`` for each case."""
@@ -209,7 +214,7 @@ class ContractSuite:
             return InProcess(plan, workspace)
         from scaffold.contract.remote import Remote
 
-        remote = Remote(against)
+        remote = Remote(against, self._config.getoption("contract_asked"))
         remote.probe()
         return remote
 

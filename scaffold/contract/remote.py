@@ -25,12 +25,16 @@ class _Reached:
 
 
 class Remote:
-    """The launcher behind ``--contract-against HOST:PORT``. Made-up ids are new in every run: a server remembers."""
+    """The launcher behind ``--contract-against HOST:PORT``. Made-up ids are new in every run: a server remembers.
+
+    ``asked`` is how the user named it, where it was started for this run and is gone after it: ``acl``.
+    """
 
     shows_spans = False
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, asked: str = "") -> None:
         self.label = address
+        self.asked = asked or address
         self.salt = secrets.token_hex(8)
 
     def probe(self) -> None:

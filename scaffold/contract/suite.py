@@ -144,14 +144,16 @@ class Bench:
     def _report(self, case: Case, violation: Violation) -> str:
         """What is broken, the calls that show it, where it is written, and how to see it again."""
         subject = self._subjects[case.component]
-        against = self.launcher.label
+        against, asked = self.launcher.label, self.launcher.asked
         where = f"{case.rpc.where}\n" if case.rpc and case.rpc.where else ""
         shown = again.last(violation.exchanges)
-        curl = again.grpcurl(subject.schema, shown, against, subject.metadata) if shown else ""
-        replay = again.command(case.component, case.name, self.seed, self.examples, against, subject.metadata)
+        curl = (
+            again.grpcurl(subject.schema, shown, against if against == asked else "", subject.metadata) if shown else ""
+        )
+        replay = again.command(case.component, case.name, self.seed, self.examples, asked, subject.metadata)
         return (
             f"{case.name}\n{where}\n{case.check.law}\n{case.check.source}\n\n{violation.account}\n\n"
-            f"against {against}, seed {self.seed}, API {subject.schema.digest[:12] or 'unknown'}\n"
+            f"against {asked or against}, seed {self.seed}, API {subject.schema.digest[:12] or 'unknown'}\n"
             + (f"call:  {curl}\n" if curl else "")
             + f"again: {replay}"
         )

@@ -37,7 +37,11 @@ class Launcher(Protocol):
 
     @property
     def label(self) -> str:
-        """What the user wrote after ``--contract-against``."""
+        """What the suite was run against: ``inprocess``, or HOST:PORT."""
+
+    @property
+    def asked(self) -> str:
+        """What the user writes after ``--against`` to have it again; empty where that is nothing."""
 
     @property
     def salt(self) -> str:

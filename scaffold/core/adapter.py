@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from scaffold.core import naming, pycode
 from scaffold.core.diagnostics import Diagnostic, Location
 from scaffold.core.domain import Domain, doc, domain, unspecified
-from scaffold.core.files import descriptors_view, name_view
+from scaffold.core.files import LANGUAGE, descriptors_view, name_view
 from scaffold.core.proposals import Proposal, propose
 from scaffold.core.shapes import Kind, shape, usable_patterns
 from scaffold.core.usages import Vocabulary
@@ -232,9 +232,9 @@ class _Builder:
     # Views.
 
     def _descriptors(self) -> object:
-        return descriptors_view(
-            self._api, self._adapter.protos, self._adapter.protos, self._adapter.services, self._serialized
-        )
+        """With google's files: a monolith may have copies of its own, of another age, and then the module cannot be imported."""
+        protos = self._adapter.protos
+        return descriptors_view(self._api, protos, protos, self._adapter.services, self._serialized, elsewhere=LANGUAGE)
 
     def _port_view(self) -> PortView:
         annotations = " ".join(a.annotation for t in self._domain.types for a in t.attributes)
@@ -512,6 +512,10 @@ class _Builder:
                     | {"Iterable" for c in self._calls if c.method.client_streaming}
                 )
             ),
+            # One that can be divided, as the comment beside it says.
+            example=min(
+                ((not c.entity, i, c.method.name) for i, c in enumerate(self._calls)), default=("", 0, "Method")
+            )[2],
         )
 
     def _pending(self, call: _Call) -> str:

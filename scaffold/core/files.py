@@ -69,6 +69,10 @@ _FIRST_TEST = "stub/test_handlers.py.j2"
 _ENFORCEMENT = "service/validate.py"
 
 
+# What protobuf itself brings: the language, and everybody's.
+LANGUAGE = ("google/protobuf/",)
+
+
 def is_installed(file: str) -> bool:
     """Whether a proto file comes with an installed package."""
     return file.startswith(INSTALLED)
@@ -691,14 +695,24 @@ class _Builder:
 
 
 def descriptors_view(
-    api: Api, protos: Sequence[str], own: Sequence[str], services: Sequence[str], serialized: Mapping[str, bytes]
+    api: Api,
+    protos: Sequence[str],
+    own: Sequence[str],
+    services: Sequence[str],
+    serialized: Mapping[str, bytes],
+    elsewhere: tuple[str, ...] = INSTALLED,
 ) -> DescriptorsView:
-    """The compiled form of ``protos`` and all that they import; ``own`` are those of the component's own API."""
+    """The compiled form of ``protos`` and all that they import; ``own`` are those of the component's own API.
+
+    What begins with one of ``elsewhere`` comes from installed packages, and is only named.
+    """
     files, own_files = api.closure(tuple(protos)), api.closure(tuple(own))
-    registered = [f.name for f in files if not is_installed(f.name)]
+    registered = [f.name for f in files if not f.name.startswith(elsewhere)]
     # google/protobuf is never kept: it is the language itself, and everybody's.
-    kept = [f.name for f in own_files if is_installed(f.name) and f.name in own]
-    installed = [f"{f.name.removesuffix('.proto')}_pb2".replace("/", ".") for f in files if is_installed(f.name)]
+    kept = [f.name for f in own_files if f.name.startswith(elsewhere) and f.name in own]
+    installed = [
+        f"{f.name.removesuffix('.proto')}_pb2".replace("/", ".") for f in files if f.name.startswith(elsewhere)
+    ]
     digest = hashlib.sha256()
     for file in own_files:
         digest.update(serialized[file.name])

@@ -390,6 +390,7 @@ class AdapterSkeletonView:
     typing: str
     methods: tuple[str, ...]
     streams: tuple[str, ...]
+    example: str
 
     @property
     def context(self) -> dict[str, object]:

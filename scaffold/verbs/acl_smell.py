@@ -39,7 +39,10 @@ class Smelled:
 def sniff(
     start: Path, today: date, components: Sequence[str] = (), taken: Path | None = None, *, strict: bool = False
 ) -> Smelled:
-    """Compare the messages of components, of all where none are named, with the snapshot's tables. Raises ScaffoldError."""
+    """Compare the messages of components and layers, of all where none are named, with the snapshot's tables.
+
+    Raises ScaffoldError.
+    """
     workspace, settings = open_workspace(start)
     path = taken or workspace.root / settings.smell.snapshot
     tables = snapshot.read(path, str(taken) if taken else settings.smell.snapshot)
@@ -65,11 +68,12 @@ def sniff(
 
 
 def _files(settings: Settings, components: Sequence[str]) -> tuple[str, ...]:
-    units = {u.name: u for u in settings.components()}
-    unknown = [unknown_component(name, set(units)) for name in components if name not in units]
-    ScaffoldError.raise_if(unknown)
-    chosen = [units[name] for name in components] or list(units.values())
-    return tuple(sorted({p for unit in chosen for p in unit.protos}))
+    """The protos of what is named. A layer has an API before there is a component that does: that one is the first written."""
+    protos = {a.address: a.protos for a in settings.adapters()}
+    protos |= {a.name: a.protos for a in settings.adapters()}
+    protos |= {u.name: u.protos for u in settings.components()}
+    ScaffoldError.raise_if(unknown_component(name, set(protos)) for name in components if name not in protos)
+    return tuple(sorted({p for name in components or protos for p in protos[name]}))
 
 
 def _on_disk(where: Location | None, roots: Sequence[tuple[str, Path]]) -> Location | None:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from scaffold.core.plan import Plan
 
+# What mappings are checked against.
+_AGAINST = ("facts", "port")
+
 PARTS = ("drift", "boundaries", "types", "acl")
 
 
@@ -40,7 +43,7 @@ def check(start: Path, only: Sequence[str] = ()) -> tuple[Diagnostic, ...]:
     if "types" in (only if stale else parts):
         found += _types(start, asked_for="types" in only)
     if "acl" in parts:
-        found += layers(start)
+        found += layers(start, drift_is_said="drift" in parts)
     return tuple(dict.fromkeys(found))
 
 
@@ -53,12 +56,25 @@ def _boundaries(start: Path) -> Iterator[Diagnostic]:
         yield from unreadable or boundaries.check(workspace.root, unit.path, unit.source)
 
 
-def layers(start: Path, names: Sequence[str] = ()) -> tuple[Diagnostic, ...]:
-    """What is wrong with the named anti-corruption layers, all of them where none is named. Raises ScaffoldError."""
+def layers(start: Path, names: Sequence[str] = (), *, drift_is_said: bool = False) -> tuple[Diagnostic, ...]:
+    """What is wrong with the named anti-corruption layers, all of them where none is named. Raises ScaffoldError.
+
+    Mappings are checked against what was generated. Where a proto or the snapshot is newer than that, it is said first, unless
+    it is said already: that nothing else is found would mean nothing.
+    """
     workspace, settings = open_workspace(start)
     adapters = {adapter.name: adapter for adapter in settings.adapters()}
     ScaffoldError.raise_if(unknown_layer(name, adapters) for name in names if name not in adapters)
-    return tuple(d for name in (names or adapters) for d in acl_check.check(workspace.root, adapters[name]))
+    chosen = [adapters[name] for name in names or adapters]
+    older = () if drift_is_said or not chosen else drift(plan(start).plan)
+    return tuple(
+        found
+        for adapter in chosen
+        for found in (
+            *(d for d in older if d.where and d.where.path in {f"{adapter.root}/gen/{name}.py" for name in _AGAINST}),
+            *acl_check.check(workspace.root, adapter),
+        )
+    )
 
 
 def unknown_layer(name: str, known: Iterable[str]) -> Diagnostic:

@@ -118,13 +118,17 @@ def new_acl(start: Path, request: Layer) -> Layered:
         ScaffoldError.raise_if(_layer_problems(request, workspace, configuration))
         roots = workspace.roots(configuration.protos.roots)
         protos = tuple(dict.fromkeys(_import_name(p, start, workspace, roots) for p in request.protos))
+        from scaffold.acl import facts, snapshot  # what layers need is imported where there are some
+
+        taken = _snapshot(request, start, workspace)
+        models = snapshot.read(workspace.root / taken, taken)
         adapter = Adapter(
             name=request.name,
             package=f"{request.name}_acl",
             path=f"acl/{request.name}",
             orm=request.orm,
-            models=tuple(dict.fromkeys(request.models)),
-            snapshot=_snapshot(request, start, workspace),
+            models=facts.chosen(models, request.models),
+            snapshot=taken,
             protos=protos,
             services=tuple(dict.fromkeys(request.services)),
             own_protos=bool(protos),
@@ -140,9 +144,6 @@ def new_acl(start: Path, request: Layer) -> Layered:
         workspace.apply(plan, _text_with(workspace, adapter))
         memory.keep(what.components)
         memory.forget()
-        from scaffold.acl import facts, snapshot  # what layers need is imported where there are some
-
-        models = snapshot.read(workspace.root / adapter.snapshot, adapter.snapshot)
         return Layered(adapter, plan, tuple(facts.remarks(models, adapter.models)))
 
 

@@ -182,10 +182,10 @@ class _Look:
         return self._snapshots[adapter.snapshot]
 
     def inside(self) -> tuple[str, ...]:
-        """The monolith's own models behind no layer."""
+        """The monolith's own models behind no layer. A proxy is its table's model by another name, and no further one."""
         behind = {model for adapter in self.adapters for model in adapter.models}
-        own = dict.fromkeys(model.name for adapter in self.adapters for model in self.snapshot(adapter).own)
-        return tuple(name for name in own if name not in behind)
+        own = [model for adapter in self.adapters for model in self.snapshot(adapter).own if not model.proxy_of]
+        return tuple(dict.fromkeys(model.name for model in own if model.name not in behind))
 
     def seam_of(self, adapter: Adapter) -> Path:
         """The file that says the modes."""

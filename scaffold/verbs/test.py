@@ -52,7 +52,8 @@ class Tally:
 class Tested:
     """pytest's exit code, the tallies, and what it printed where that was asked for.
 
-    ``broken`` are the failures, each at the line of the proto that declares its RPC.
+    ``broken`` are the failures, each at the line of the proto that declares its RPC; ``printed`` is what the layer's process
+    said last where there are some: nobody else sees it.
     """
 
     exit_code: int
@@ -61,6 +62,7 @@ class Tested:
     output: str = ""
     broken: tuple[Diagnostic, ...] = ()
     undecided: tuple[str, ...] = ()
+    printed: tuple[str, ...] = ()
 
 
 def require_extra() -> None:
@@ -148,6 +150,7 @@ class _Run:
     against: str
     junit_file: Path | None
     progress: Callable[[int], None] | None
+    asked: str = ""
 
     def carry_out(self, files: Sequence[str]) -> Tested:
         """Run the suites in these files."""
@@ -157,6 +160,7 @@ class _Run:
             command = _command(self.workspace.root, plan, report)
             command += ["--contract-no-pending"] * self.no_pending
             command += ["--contract-against", self.against] if self.against else []
+            command += ["--contract-asked", self.asked] if self.asked else []
             code, output = _run([*command, *files, *self.arguments], self.workspace.root, self.progress)
             return _tested(code, report, output, self.junit_file)
 
@@ -182,7 +186,9 @@ def _against_layer(start: Path, names: Sequence[str], run: _Run, metadata: Seque
     process = ServiceProcess(_launch(run.workspace, adapter, service))
     try:
         process.wait_healthy(_START_SECONDS)
-        return replace(run, plan=with_metadata(plan, metadata), against=process.address).carry_out([file])
+        run = replace(run, plan=with_metadata(plan, metadata), against=process.address, asked=run.against)
+        tested = run.carry_out([file])
+        return replace(tested, printed=process.last_lines if tested.broken else ())
     finally:
         process.stop()
 
@@ -434,12 +440,13 @@ def _broken(report: Mapping[str, Any]) -> tuple[Diagnostic, ...]:
         for line in table["checks"]
         if line["result"] == "failed"
     ]
+    against = "" if report["target"] == "inprocess" else f" --against {report['target']}"
     return tuple(
         Diagnostic(
             "contract-broken",
             f"{line['name']}: {line['summary'] or line['text']}",
             _place(line["where"]),
-            f"scaffold test {name} -- -k {line['name']} --contract-seed {report['seed']}",
+            f"scaffold test {name}{against} -- -k {line['name']} --contract-seed {report['seed']}",
         )
         for name, line in failures
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 from uuid import uuid4
 
 from ..common.call import Call
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
 
 #: The header under which the key of a write travels (draft-ietf-httpapi-idempotency-key-header).
 IDEMPOTENCY_KEY = "idempotency-key"
+
+# A header is printable ASCII (gRPC over HTTP/2, "ASCII-Value"), and all of them together have 8 KiB by default.
+_VERBATIM = "!\"#$&'()*+,/:;<=>?@[\\]^`{|}"
+_LONGEST_HEADER = 1024
 
 ServedCall = Call[None]
 
@@ -110,3 +116,14 @@ def given_key(request: object, rpc: Rpc) -> str:
     """The key by which the caller may repeat a write: the request's own, or the one around it; empty where there is none."""
     own = getattr(request, "request_id", "") if rpc.request_id else ""
     return str(own or _key.get())
+
+
+def as_header(key: str) -> str:
+    """A key as a header carries it: other characters than printable ASCII, spaces and ``%`` as in a URL; a digest of long ones.
+
+    Keys that differ stay different. A call is never refused for how its caller writes a key.
+    """
+    header = quote(key, safe=_VERBATIM, errors="surrogatepass")
+    if len(header) <= _LONGEST_HEADER:
+        return header
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,8 +1,8 @@
 """The checks of translators, ACL001 to ACL007: one function for each, from facts and rules to findings.
 
-ACL001 a target that nothing fills · ACL002 a column that nobody accounts for · ACL003 a NULL that would turn into 0 ·
-ACL004 an enum value without a partner, or with another one's · ACL005 a branch of a oneof · ACL006 a naive datetime, or a
-Decimal through float · ACL007 an ignore that has expired.
+ACL001 a target that nothing fills, or not with what it takes · ACL002 a column that nobody accounts for · ACL003 a NULL that
+would turn into 0 · ACL004 an enum value without a partner, or with another one's · ACL005 a branch of a oneof · ACL006 a
+naive datetime, or a Decimal through float · ACL007 an ignore that has expired.
 
 Inside a function no rule can look. What goes through one and has no way back is therefore a finding where something is at
 stake, by the code of what is, unless somebody says why; :mod:`.forward` then tries it.
@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import datetime
 import re
+import uuid
 from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Union
 
+from .samples import is_sampled, values
 from .translate import MISSING, Computed, Const, Finding, Ignore, Src, Todo
 
 if TYPE_CHECKING:
@@ -56,6 +58,67 @@ def _unmade(translation: Translation) -> Iterator[Finding]:
             name = getattr(target, "__name__", str(target))
             why = "has a translator" if target in made else "is made by hand, and no reason is given"
             yield Finding("ACL001", f"{name} {why}", translation.where, "say it once, with a reason")
+
+
+# What a field takes, by its kind: what :mod:`.codec` takes, where anything else is an error in every call.
+_TAKEN: dict[str, tuple[type, ...]] = {
+    "bool": (bool,),
+    "bytes": (bytes,),
+    "duration": (datetime.timedelta,),
+    "float": (float, int),
+    "int": (int,),
+    "text": (str,),
+    "timestamp": (datetime.datetime,),
+}
+
+# No message, and not several of anything.
+_SINGLE = (bool, bytes, int, float, str, Decimal, datetime.date, datetime.time, datetime.timedelta, uuid.UUID, Enum)
+
+
+def unfit(value: object, target: Field) -> str:
+    """What a field takes, in words, where that is not this value; empty where it is, or nobody can tell.
+
+    What becomes of enums is ACL004's, what time zones are missing ACL006's.
+    """
+    if target.repeated or target.kind == "message":
+        return _taken(target) if isinstance(value, _SINGLE) else ""
+    types = _TAKEN.get(target.kind)
+    if types is None or (isinstance(value, types) and isinstance(value, bool) == (target.kind == "bool")):
+        return ""
+    return _taken(target)
+
+
+def _taken(target: Field) -> str:
+    one = f"a {target.message}" if target.kind == "message" else target.kind
+    return f"several, each {one}" if target.repeated else one
+
+
+def _unfit(rule: Src, target: Field, name: str, column: Column | None) -> Iterator[Finding]:
+    """A column as it is, where the field does not take it: no row of it could be told to anybody."""
+    if column is None or rule.to is not None or rule.values is not None or target.kind == "enum":
+        return
+    if _is_row(rule, column) and target.kind in ("message", *_TAKEN):
+        remedy = "computed(…) with the translator of the related row, or a column of it: src('relation.column')"
+    elif _is_unfit(column, target):
+        remedy = f"say what becomes of it: src({rule.column!r}, to=…, back=…), or computed(…)"
+    else:
+        return
+    text = f"{rule.column} holds {column.kind}, and {name} ({target.place}) takes {_taken(target)}"
+    yield Finding("ACL001", text, rule.where, remedy)
+
+
+def _is_row(rule: Src, column: Column) -> bool:
+    """Whether a path ends at a row of another model, or at several: not at the key, which has an attribute of its own."""
+    has_key = column.attribute not in ("", column.name)
+    ends_at = rule.column.rpartition(".")[2]
+    return column.kind == "relation" and (not column.stored or (has_key and ends_at == column.name))
+
+
+def _is_unfit(column: Column, target: Field) -> bool:
+    if not is_sampled(column) or (column.kind == "decimal" and target.kind == "float" and not target.repeated):
+        return False
+    example = next(iter(values(column)), None)
+    return example is not None and bool(unfit(example, target))
 
 
 # --- ACL002 ---------------------------------------------------------------------------------------------------------
@@ -147,6 +210,7 @@ def _of_translator(each: Translator[Any], translation: Translation, today: datet
         if isinstance(rule, Src):
             column = column_at(rule.column, each, translation)
             nullable = any(c.null for _, c in _resolved(rule.column, each, translation))
+            yield from _unfit(rule, target, name, column)
             yield from _null(rule, target, name, nullable)
             yield from _null_as_value(rule, name, column)
             yield from _enum(rule, target, name, column)

@@ -19,19 +19,20 @@ from decimal import Decimal, InvalidOperation, localcontext
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Callable
 
-from .completeness import at_stake, called, column_at, namesake
+from .completeness import at_stake, called, column_at, namesake, unfit
 from .roundtrip import same
 from .samples import Amount, Row, Unknown, is_sampled, neighbours, other, read, read_directly, value_at, values, zero
 from .translate import MISSING, Computed, Finding, Src, timezone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from .facts import Column, Field, Message, Model
     from .translate import Rule, Translation, Translator
 
 ROWS = 60  # of each function of a row
 
+_TAKEN = "let the function make what the field takes"
 _COMPARED = 'let it arrive as it is, or say why not: lossy="…"'
 _UNKNOWN: Any = object()  # of a row that cannot be made up
 _SHORT = reprlib.Repr()
@@ -86,6 +87,9 @@ class _Source:
         if not pairs:
             if code:
                 yield _untried(code, self.rule, self.rule.column, self.name)
+            return
+        if takes := _untaken((result for _, result in pairs), self.target):
+            yield self._finding("ACL001", takes, _TAKEN)
             return
         yield from self._nulls(pairs)
         zone = timezone(self.rule.zone)
@@ -207,6 +211,9 @@ class _Function:
     def findings(self) -> Iterator[Finding]:
         run = self._run()
         yield from self._undeclared(run)
+        if takes := _untaken((one.result for one in run.done), self.target):
+            yield self._finding("ACL001", takes, _TAKEN)
+            return
         if self.rule.lossy.strip():
             return
         yield from self._unread(run)
@@ -353,6 +360,16 @@ class _Function:
 
     def _finding(self, code: str, text: str, remedy: str) -> Finding:
         return Finding(code, f"{self.name} {text}", self.rule.where, remedy)
+
+
+def _untaken(results: Iterable[object], target: Field) -> str:
+    """The first result that the field cannot take: every call that gives it would fail. Empty where there is none."""
+    for result in results:
+        if result is None and (target.repeated or not target.presence) and target.kind != "enum":
+            return "is None for a row, and cannot be absent"
+        if result is not None and (takes := unfit(result, target)):
+            return f"is {_shown(result)} for a row, a {type(result).__name__}, where it takes {takes}"
+    return ""
 
 
 def _shown(value: object) -> str:

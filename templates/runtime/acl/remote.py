@@ -18,7 +18,7 @@ from ..common import headers
 from ..common.errors import DeadlineExceeded, Internal, InvalidArgument, Unavailable, from_rpc_error
 from ..common.messages import MalformedMessageError
 from . import forks
-from .calls import IDEMPOTENCY_KEY, current, key_of_write
+from .calls import IDEMPOTENCY_KEY, as_header, current, key_of_write
 from .codec import UnsayableError
 from .errors import NO_EXCEPTIONS, ErrorMap
 
@@ -82,7 +82,7 @@ class Way:
     def metadata(self, key: str = "") -> Metadata:
         """The headers of a call: those that travel, the program's own, and the key of a write."""
         passed = headers.outgoing(headers.incoming.get(), "forward")
-        return (*passed, *self._metadata(), *(((IDEMPOTENCY_KEY, key),) if key else ()))
+        return (*passed, *self._metadata(), *(((IDEMPOTENCY_KEY, as_header(key)),) if key else ()))
 
     def encoded(self, request: object, rpc: Rpc) -> bytes:
         """The request's bytes. Raises :class:`InvalidArgument`."""

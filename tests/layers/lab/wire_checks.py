@@ -244,6 +244,15 @@ def test_writes_carry_a_key_and_reads_do_not():
         assert lab.seen == [("mine", "mine"), ("order-7", "order-7"), ("order-7", "order-7")]
 
 
+@pytest.mark.parametrize("key", ["日本語", " a ", "a\nb", "\x00", "50 %", "x" * 20_000], ids=ascii)
+def test_a_key_may_be_any_text_that_the_api_allows(key):
+    """Headers are ASCII and short; the service decides what it takes for a key, not the way there."""
+    with served() as (lab, remote, _running):
+        assert remote.measure_sample(port.MeasureSampleRequest("samples/1", key)).measurement == key
+        ((request_id, header),) = lab.seen
+        assert request_id == key and header.isprintable() and header.isascii()
+
+
 def test_headers_and_what_is_left_of_the_time_arrive():
     with served() as (lab, remote, _running):
         remote.get_sample(port.GetSampleRequest("samples/1"))
@@ -490,6 +499,9 @@ mine = descriptor_pb2.FileDescriptorProto(name="lab/v1/lab.proto", package="lab.
 mine.message_type.add(name="Sample").field.add(name="name", number=1, type=5, label=1)
 pool = descriptor_pool.Default()
 pool.AddSerializedFile(mine.SerializeToString())
+# And those of files that everybody copies.
+for name, package in [("google/api/resource.proto", "google.api"), ("google/type/money.proto", "google.type")]:
+    pool.AddSerializedFile(descriptor_pb2.FileDescriptorProto(name=name, package=package).SerializeToString())
 Mine = message_factory.GetMessageClass(pool.FindMessageTypeByName("lab.v1.Sample"))
 from lab_acl.gen import port, wire
 assert wire.CODEC.decode(wire.CODEC.encode(port.Sample(name="x"), "lab.v1.Sample"), port.Sample).name == "x"

@@ -142,8 +142,25 @@ def test_odd_models_are_worth_a_word(lab: Path, orm: str, model: str, said: list
 
 
 @pytest.mark.parametrize(
+    ("named", "recorded"),
+    [
+        (("basket",), '["basket.Basket", "basket.Line"]'),
+        (("orders",), '["orders.Order", "orders.OrderLine", "orders.SalesByProduct"]'),  # and no proxy of the first
+        (("basket.Line, basket.Basket", "--models", "basket"), '["basket.Line", "basket.Basket"]'),
+    ],
+    ids=str,
+)
+def test_models_are_named_as_for_the_map_before(lab: Path, named: tuple[str, ...], recorded: str) -> None:
+    shutil.copy(REPO / "tests/monoliths/snapshots/django.json", lab / "model.snapshot.json")
+    found = scaffold(lab, *COMMAND[:-1], *named)
+    assert found.code == 0, found.text
+    assert f"models = {recorded}\n" in (lab / "scaffold.toml").read_text()
+
+
+@pytest.mark.parametrize(
     ("command", "said"),
     [
+        ((*COMMAND[:-1], ","), "settings-value: models is empty"),
         ((*COMMAND[:-1], "basket.Lines"), 'acl-unknown-model: the snapshot has no model "basket.Lines"'),
         ((*COMMAND, "--snapshot", "none.json"), "none.json: snapshot-unreadable"),
         ((*COMMAND, "--snapshot", "../out.json"), "../out.json: snapshot-outside"),
@@ -239,7 +256,15 @@ def mapped(lab: Path) -> Path:
     return lab
 
 
+FACTS = "acl/lab/src/lab_acl/gen/facts.py: drift: it is out of date"
+PORT = "acl/lab/src/lab_acl/gen/port.py: drift: it is out of date"
+
+
 def findings(root: Path) -> list[str]:
+    older = [line for line in scaffold(root, "acl", "check").out.splitlines() if ": drift: " in line]
+    assert older in ([FACTS], [FACTS, PORT]), (
+        "what the mappings are checked against is older than the proto or the snapshot"
+    )
     assert scaffold(root, "regen").code == 0
     return [line for line in scaffold(root, "acl", "check").out.splitlines() if line.startswith("acl/")]
 

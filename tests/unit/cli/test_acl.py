@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support import REPO, contents, scaffold
+from tests.support import REPO, contents, scaffold, scaffold_process
 
 MONOLITHS = REPO / "tests/monoliths"
 
@@ -46,7 +47,22 @@ def test_a_copy_is_warned_about_and_fails_where_it_is_strict(workspace: Path) ->
 def test_a_designed_api_is_not_raised(workspace: Path) -> None:
     said = scaffold(workspace, "acl", "smell", "--strict", "stock")
     assert said.code == 0
-    assert "nothing found; a disguised copy would not be" in said.out
+    assert "nothing found; a copy in disguise would not have been" in said.out
+
+
+def test_the_api_of_a_layer_is_smelled_before_there_is_a_component(workspace: Path) -> None:
+    """A layer is often made first; then the API is still easy to change."""
+    toml = workspace / "scaffold.toml"
+    toml.write_text(toml.read_text().partition("\n[stores.")[0])
+    said = scaffold(workspace, "acl", "smell", "--strict")
+    assert said.code == 0
+    assert "nothing was compared, because no component and no layer has an API" in said.out
+    models = ("--orm", "django", "--models", "partner.StockRecord")
+    assert scaffold(workspace, "new", "acl", "old", *models, "--proto", "copied.proto").code == 0
+    for named in ((), ("old",), ("acl/old",)):
+        said = scaffold(workspace, "acl", "smell", "--strict", *named)
+        assert said.code == 1, said.text
+        assert "shop.copied.v1.StockRecord looks like partner.StockRecord" in said.out
 
 
 def test_for_programs(workspace: Path) -> None:
@@ -137,3 +153,29 @@ def test_a_monolith_is_called_by_its_layers_name_where_it_serves(workspace: Path
         called = scaffold(workspace, "call", name, "Reserve", *arguments)
         assert called.code == 2
         assert "nobody-answers" in called.text and said in called.text
+
+
+BROKEN = """
+class Local:
+    def check_availability(self, request):
+        raise RuntimeError("no such shelf")
+"""
+
+
+def test_what_fails_in_the_monolith_is_shown_with_its_own_words(workspace: Path) -> None:
+    """And as a command that can be run again: the server that the suite has asked is gone by then."""
+    shutil.copy(MONOLITHS / "snapshots/flask.json", workspace / "model.snapshot.json")
+    models = ("--orm", "sqlalchemy", "--models", "shop.store.carts.CartLine", "--proto", "stock.proto")
+    assert scaffold(workspace, "new", "acl", "old", *models).code == 0
+    package = workspace / "acl/old/src/old_acl"
+    (package / "local.py").write_text(BROKEN)
+    toml = workspace / "scaffold.toml"
+    serve = f'serve = ["env", "PYTHONPATH=acl/old/src", "{sys.executable}", "-m", "old_acl"]'
+    toml.write_text(toml.read_text().replace("[acls.old]", f"[acls.old]\n{serve}"))
+    case = "StockService.CheckAvailability-answers_valid_requests"
+    ran = scaffold_process(workspace, "test", "old", "--against", "acl", "--format", "github", "--", "-k", case)
+    assert ran.code == 1, ran.text
+    assert "  | RuntimeError: no such shelf" in ran.out
+    again = f"scaffold test old --against acl -- -k {case} --contract-seed 0"
+    assert f"again: {again}" in ran.out and ran.out.count(again) == 2, ran.out
+    assert " localhost:50051 " in ran.out and "127.0.0.1" not in ran.out

@@ -219,6 +219,17 @@ def test_new_acl_records_it(template: Path, tmp_path: Path) -> None:
     assert scaffold(root, "check", "--only", "drift").out == "nothing found\n"
 
 
+def test_a_proxy_is_no_table_of_its_own(tmp_path: Path) -> None:
+    root = tmp_path / "lab"
+    shutil.copytree(GOLDEN, root, ignore=shutil.ignore_patterns("expected.txt", "commands.txt"))
+    shutil.copy(REPO / "tests/monoliths/snapshots/django.json", root / "model.snapshot.json")
+    assert scaffold(root, *new_acl("lab"), "--models", "orders.Order").code == 0
+    said = scaffold(root, "status").out
+    assert "orders.OrderLine" in said and "orders.PaidOrder" not in said
+    seam = (root / SEAM).read_text()
+    assert seam.endswith('# [methods.GetSample]\n# mode = "percent"\n# percent = 10\n'), "a method of this API"
+
+
 @pytest.mark.parametrize("value", ["/srv/shop", "C:/shop", "..\\\\shop", ""])
 def test_a_path_of_this_machine_alone_is_not_recorded(lab: Path, value: str) -> None:
     record(lab, value)

@@ -363,6 +363,7 @@ class Served:
 
     library: Library
     label: str = "handmade"
+    asked: str = "handmade"
     salt: str = ""
     shows_spans: bool = True
     address: str = ""

@@ -57,6 +57,13 @@ PARCEL = Message(
         Field("total", "total", "text"),
     ),
 )
+
+
+def taking(**kinds: str) -> Message:
+    """The parcel with fields of other kinds, in place of text and numbers."""
+    return replace(PARCEL, fields=tuple(replace(f, kind=kinds.get(f.name, f.kind)) for f in PARCEL.fields))
+
+
 ROWS = Model(
     "parcels.Parcel",
     (
@@ -209,9 +216,11 @@ class _Wire:
         return self.message
 
 
-def translation(rules: Mapping[str, Rule], *drops: str, model: Model = ROWS) -> Translation:
+def translation(rules: Mapping[str, Rule], *drops: str, model: Model = ROWS, message: Message = PARCEL) -> Translation:
     said = [drop(*drops, reason="not the parcel's")] if drops else []
-    return Translation({Parcel: PARCEL}, (model,), [translator(Parcel, ROWS.name, fields=rules, drops=said)], {}, PLACE)
+    return Translation(
+        {Parcel: message}, (model,), [translator(Parcel, ROWS.name, fields=rules, drops=said)], {}, PLACE
+    )
 
 
 PLACE = Place(__file__, 1)
@@ -332,11 +341,21 @@ FINE: Mapping[str, tuple[str, Callable[[], Rule]]] = {
 }  # fmt: skip
 
 
+# What is neither text nor a number goes into a field that takes it.
+OTHERS = {
+    "minor units": taking(total="int"),
+    "money": taking(total="message"),
+    "computed money": taking(total="message"),
+    "money without cents": taking(total="message"),
+    "a question": taking(points="bool"),
+}
+
+
 @pytest.mark.parametrize("name", FINE)
 def test_what_says_enough_and_keeps_its_word_is_not_caught(name: str) -> None:
     field, make = FINE[name]
     drops = {"constant": ["total"], "a question": ["points"]}.get(name, [])
-    assert caught(translation({**RIGHT, field: make()}, *drops)) == ""
+    assert caught(translation({**RIGHT, field: make()}, *drops, message=OTHERS.get(name, PARCEL))) == ""
 
 
 # --- more of what is tried ------------------------------------------------------------------------------------------
@@ -366,6 +385,11 @@ MORE: Mapping[str, tuple[str, Callable[[], Rule], str]] = {
         lambda: computed(lambda r: f"{float(r.total):.2f} {signed(r)}", uses=["total", "points"], one_way=REASON),
         "ACL006, tried",
     ),
+    "a number where text is taken": ("total", lambda: src("total", to=int, one_way=REASON), "ACL001, tried"),
+    "and of the row": ("total", lambda: computed(lambda r: r.total, uses=["total"], one_way=REASON), "ACL001, tried"),
+    "nothing, where something is needed": (
+        "note", lambda: computed(lambda r: r.note, uses=["note"], one_way=REASON), "ACL001, tried",
+    ),
     "no zone at all": ("sent", lambda: src("sent_at", to=lambda d: d, zone=BERLIN, one_way=REASON), "ACL006, tried"),
     "money without cents": ("total", lambda: src("total", to=lambda d: Money(int(d), 0), one_way=REASON), "ACL006, tried"),
     "NULL is an instant": (
@@ -383,7 +407,10 @@ def test_what_a_function_did_is_seen(name: str) -> None:
     nullable = {"status", "sent_at"}
     model = Model(ROWS.name, tuple(replace(c, null=c.null or c.name in nullable) for c in ROWS.columns))
     state = src("status", values=PAIRS, null=State.UNSPECIFIED)
-    assert caught(translation({**RIGHT, "state": state, field: make()}, model=model)) == code
+    assert (
+        caught(translation({**RIGHT, "state": state, field: make()}, model=model, message=OTHERS.get(name, PARCEL)))
+        == code
+    )
 
 
 def test_what_a_rule_has_found_is_not_said_again() -> None:
@@ -449,7 +476,7 @@ def test_minor_units_have_as_many_places_as_the_column(places: int, power: int) 
         Column("total", "decimal", digits=8, places=places) if c.name == "total" else c for c in ROWS.columns
     )
     rule = src("total", to=lambda d: int(d.scaleb(power)), one_way=REASON)
-    found = caught(translation({**RIGHT, "total": rule}, model=Model(ROWS.name, columns)))
+    found = caught(translation({**RIGHT, "total": rule}, model=Model(ROWS.name, columns), message=taking(total="int")))
     assert found == ("" if power >= places else "ACL006, tried")
 
 
@@ -471,8 +498,10 @@ def test_minor_units_have_as_many_places_as_the_column(places: int, power: int) 
 )
 def test_what_a_row_may_have_is_no_null_without_a_reason(column: Column, null: object, code: str) -> None:
     model = Model(ROWS.name, tuple(column if c.name == "points" else c for c in ROWS.columns))
+    message = taking(points={"decimal": "other"}.get(column.kind, column.kind))  # so that only NULL is a question
     for reason, expected in (("", code), ("there are none", "")):
-        assert caught(translation({**RIGHT, "points": src("points", null=null, lossy=reason)}, model=model)) == expected
+        rules = {**RIGHT, "points": src("points", null=null, lossy=reason)}
+        assert caught(translation(rules, model=model, message=message)) == expected
 
 
 def test_values_that_the_model_does_not_name_are_those_of_the_table() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import Enum
 from types import SimpleNamespace
@@ -219,6 +219,44 @@ def test_a_relation_is_accounted_for_by_its_name_or_its_column() -> None:
 
 def test_a_decimal_may_be_a_float_where_somebody_says_why() -> None:
     assert codes(order(weight=src("total", lossy="a weight, in fact"), drops=("customer", "weight"))) == []
+
+
+PLAIN = ("bool", "bytes", "date", "datetime", "decimal", "duration", "float", "int", "text", "time", "uuid")
+TAKEN = {
+    "bool": {"bool"}, "bytes": {"bytes"}, "duration": {"duration"}, "float": {"float", "int"}, "int": {"int"},
+    "text": {"text"}, "timestamp": {"datetime"}, "message": set(), "other": set(PLAIN), "enum": set(PLAIN),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("taken", TAKEN)
+@pytest.mark.parametrize("kind", PLAIN)
+def test_a_column_goes_as_it_is_only_into_a_field_that_takes_it(kind: str, taken: str) -> None:
+    """Else each call would fail at the wire, in the monolith, and no rule had said a word."""
+    field = Field("note", "note", taken, message="google.type.Money" if taken == "message" else "", place="o.proto:5")
+    found = _of_note(Column("note", kind), field, src("note", values={} if taken == "enum" else None))
+    floated = (kind, taken) == ("decimal", "float")  # which has a code of its own
+    assert ("ACL001" in found) == (kind not in TAKEN[taken] and not floated)
+    assert "ACL001" in _of_note(Column("note", kind), replace(field, repeated=True), src("note")) or taken == "enum"
+    assert "ACL001" not in _of_note(
+        Column("note", kind), field, src("note", to=lambda v: v, one_way="tried, not ruled")
+    )
+
+
+@pytest.mark.parametrize(("path", "found"), [("customer", True), ("lines", True), ("customer_id", False)])
+def test_a_row_of_another_model_is_no_value(path: str, found: bool) -> None:
+    for field in (
+        Field("note", "note", "text", presence=True),
+        Field("note", "note", "message", presence=True, message="M"),
+    ):
+        assert ("ACL001" in _of_note(Column("note", "text"), field, src(path))) == found
+
+
+def _of_note(column: Column, field: Field, rule: Rule) -> list[str]:
+    """The codes at the line of a rule for "note", where the field and the column are these."""
+    message = replace(ORDER, fields=tuple(field if f.name == "note" else f for f in ORDER.fields))
+    model = Model(ROWS.name, tuple(column if c.name == "note" else c for c in ROWS.columns))
+    made = translation(order(note=rule, drops=()), messages={Order: message}, models=(model,))
+    return [f.code for f in made.findings(TODAY) if f.where == rule.where]
 
 
 def test_ignores_have_a_reason_and_a_date() -> None:
