@@ -214,7 +214,8 @@ def plan_of(
     snapshot = replace(_snapshot(workspace, what, moves), strangers=strangers)
     ScaffoldError.raise_if(_conflicts(snapshot, "" if wishes.keep_handlers else wishes.vacate))
     plan = make_plan(what.artifacts, snapshot, what.notes, wishes=wishes, moves=moves, made=made)
-    plan = replace(plan, notes=(*plan.notes, *_left_behind(plan, what.settings), *_markers(plan, snapshot)))
+    notes = (*_left_behind(plan, what.settings), *_markers(plan, snapshot), *_other_models(plan, what.settings))
+    plan = replace(plan, notes=(*plan.notes, *notes))
     ScaffoldError.raise_if(_not_python(plan, snapshot, workspace, strict=not what.settings.python.interpreter))
     if all(c.action in ("keep", "create") for c in plan.changes) and not (wishes.renames or wishes.no_renames):
         return plan
@@ -261,6 +262,26 @@ def _left_behind(plan: Plan, configuration: Settings) -> Iterator[Diagnostic]:
             f"`scaffold regen --rename {table}=NEW`",
             Severity.WARNING,
         )
+
+
+def _other_models(plan: Plan, configuration: Settings) -> Iterator[Diagnostic]:
+    """Layers whose snapshot has other facts of their models by now; what a proto changes, the evolution says line by line."""
+    changes = {change.path: change for change in plan.changes if change.action == "update"}
+    for adapter in configuration.adapters():
+        change = changes.get(f"{adapter.root}/gen/facts.py")
+        if change is not None and _models(change.before) != _models(change.after):
+            yield Diagnostic(
+                "models-changed",
+                f"the models behind {adapter.name} are not what its mappings were checked against",
+                Location(adapter.snapshot),
+                f"after `scaffold regen`, `scaffold acl check {adapter.name}` names the lines to look at",
+                Severity.NOTE,
+            )
+
+
+def _models(facts: bytes | None) -> bytes:
+    """The models' part of a layer's ``gen/facts.py``; the rest is the API's."""
+    return (facts or b"").partition(b"\nMODELS = ")[2]
 
 
 def _conflicts(snapshot: Snapshot, vacated: str) -> Iterator[Diagnostic]:

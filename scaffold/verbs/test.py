@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -17,6 +16,7 @@ from scaffold.contract import faults, junit, ledger
 from scaffold.contract import plan as contract_plan
 from scaffold.core import naming
 from scaffold.core.diagnostics import Diagnostic, Location, ScaffoldError
+from scaffold.shell import extras
 from scaffold.shell.services import Launch, ServiceProcess, free_port
 from scaffold.verbs.check import unknown_layer
 from scaffold.verbs.generate import compile_api, open_workspace, services_in
@@ -67,16 +67,7 @@ class Tested:
 
 def require_extra() -> None:
     """Make sure that what the suites need is installed; raises ScaffoldError ``extra-missing`` if it is not."""
-    missing = [name for name in _NEEDED if not _found(name)]
-    if missing:
-        raise ScaffoldError(
-            Diagnostic(
-                "extra-missing",
-                f"the contract suite needs packages that are not installed here: {', '.join(missing)}",
-                None,
-                "pip install 'apifirst-scaffold[test]'",
-            )
-        )
+    extras.require("test", "the contract suite needs", _NEEDED)
 
 
 def test(
@@ -455,10 +446,3 @@ def _broken(report: Mapping[str, Any]) -> tuple[Diagnostic, ...]:
 def _place(where: str) -> Location | None:
     path, _, line = where.rpartition(":")
     return Location(path, int(line)) if path and line.isdigit() else None
-
-
-def _found(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:
-        return False

@@ -286,8 +286,13 @@ def test_a_new_proto_field_and_a_new_column_lead_to_the_translator(mapped: Path)
 
 def test_a_column_that_may_be_null_by_now_leads_to_its_line(mapped: Path) -> None:
     shot = mapped / "model.snapshot.json"
+    proto = mapped / "protos/lab/v1/lab.proto"
+    proto.write_text(f"// A comment, which moves every line.\n{proto.read_text()}")
+    assert "models-changed" not in scaffold(mapped, "plan").out
     shot.write_text(shot.read_text().replace('"name": "sku",', '"name": "sku", "null": true,'))
+    assert "model.snapshot.json: note: models-changed: the models behind lab" in scaffold(mapped, "plan").out
     (line,) = findings(mapped)
+    assert "models-changed" not in scaffold(mapped, "plan").out
     assert line.startswith("acl/lab/src/lab_acl/translate.py:10: ACL003: sku may be NULL")
 
 
