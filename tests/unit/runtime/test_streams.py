@@ -39,10 +39,25 @@ class Script:
     answer: Message = field(default_factory=lambda: BOOK)
     error: bool = False
     hold: threading.Event | None = None
+    intercepted: bool = False
     made: int = 0
     read: list[Message] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
     outcome: str = ""
+
+
+class Passing(grpc.ServerInterceptor):
+    """Stands in the way of a store's calls, and does nothing: streams take another way through the server then."""
+
+    def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        return continuation(handler_call_details)
+
+
+class AsyncPassing(grpc.aio.ServerInterceptor):
+    """The same for a process."""
+
+    async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        return await continuation(handler_call_details)
 
 
 def store(script: Script) -> AbstractContextManager[Any]:
@@ -92,9 +107,8 @@ def store(script: Script) -> AbstractContextManager[Any]:
             script.ended.set()
         return Book(title=str(len(script.read)))
 
-    return library.serving(
-        library.component(library.service(list_books=list_books, swap_books=swap_books, save_books=save_books))
-    )
+    handlers = library.service(list_books=list_books, swap_books=swap_books, save_books=save_books)
+    return library.serving(library.component(handlers, interceptors=[Passing()] if script.intercepted else []))
 
 
 def process(script: Script) -> AbstractContextManager[Any]:
@@ -146,7 +160,8 @@ def process(script: Script) -> AbstractContextManager[Any]:
             script.ended.set()
         return Book(title=str(len(script.read)))
 
-    return desk.serving(desk.component({"list_books": list_books, "swap_books": swap_books, "save_books": save_books}))
+    handlers = {"list_books": list_books, "swap_books": swap_books, "save_books": save_books}
+    return desk.serving(desk.component(handlers, interceptors=[AsyncPassing()] if script.intercepted else []))
 
 
 Serve = Callable[[Script], AbstractContextManager[Any]]
@@ -318,9 +333,10 @@ def test_half_a_stream_of_requests_never_passes_for_the_whole(serve: Serve, hand
 # --- back-pressure ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("intercepted", [False, True], ids=["", "intercepted"])
 @both
-def test_a_slow_reader_bounds_what_a_service_makes(serve: Serve, caller: Caller) -> None:
-    script = Script(answers=MANY, answer=LARGE)
+def test_a_slow_reader_bounds_what_a_service_makes(serve: Serve, caller: Caller, intercepted: bool) -> None:
+    script = Script(answers=MANY, answer=LARGE, intercepted=intercepted)
     with serve(script) as (running, _):
         if caller.loop:
 
